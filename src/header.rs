@@ -1,0 +1,196 @@
+//! The names of headers that claimgate may set, and so must own.
+//!
+//! It does not format values; `check/claims.rs` does.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// A lower-case field name (RFC 9110 section 5.1) that the config may fill.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HeaderTarget(Arc<str>);
+
+/// Why a name cannot be a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum HeaderTargetError {
+    /// Not a token of RFC 9110 section 5.6.2.
+    #[error("not a header name; accepted are letters, digits and !#$%&'*+-.^_`|~")]
+    NotAName,
+    /// A name that Envoy, HTTP or the caller's own credentials depend on.
+    #[error("a reserved header that claimgate never sets; choose another, such as x-auth-…")]
+    Reserved,
+}
+
+impl HeaderTarget {
+    /// Parses and lower-cases `name`.
+    ///
+    /// # Errors
+    /// [`HeaderTargetError`] if it is no field name or a reserved one.
+    pub fn parse(name: &str) -> Result<Self, HeaderTargetError> {
+        let name = Self::lower(name)?;
+        if is_reserved(&name) || name == "x-forwarded-authorization" {
+            return Err(HeaderTargetError::Reserved);
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// As [`HeaderTarget::parse`], for `forward_token.header`, which alone may be
+    /// `x-forwarded-authorization`.
+    ///
+    /// # Errors
+    /// [`HeaderTargetError`] if it is no field name or a reserved one.
+    pub fn parse_forward(name: &str) -> Result<Self, HeaderTargetError> {
+        let name = Self::lower(name)?;
+        if is_reserved(&name) {
+            return Err(HeaderTargetError::Reserved);
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The name, lower-case.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn lower(name: &str) -> Result<String, HeaderTargetError> {
+        if name.is_empty() || !name.bytes().all(is_token_byte) {
+            return Err(HeaderTargetError::NotAName);
+        }
+        Ok(name.to_ascii_lowercase())
+    }
+}
+
+/// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
+#[must_use]
+pub fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Every header of the running config that the client must not be able to set, each in its own
+/// and its underscore form (`x_user` reaches many backends as `x-user`). Sorted, without
+/// duplicates.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnedHeaders(Vec<Arc<str>>);
+
+impl OwnedHeaders {
+    /// The owned names of `targets`.
+    #[must_use]
+    pub fn new<'a>(targets: impl IntoIterator<Item = &'a HeaderTarget>) -> Self {
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for HeaderTarget(name) in targets {
+            names.push(name.clone());
+            if name.contains('-') {
+                names.push(name.replace('-', "_").into());
+            }
+        }
+        names.sort();
+        names.dedup();
+        Self(names)
+    }
+
+    /// The names in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.0.iter()
+    }
+}
+
+/// `name` is lower-case. An underscore is read as a hyphen, since many backends do.
+fn is_reserved(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    RESERVED.contains(&name.as_str())
+        || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || name.ends_with("-method-override") && name.starts_with("x-")
+        || name == "x-method-override"
+        || name.contains("csrf")
+}
+
+const RESERVED: [&str; 27] = [
+    "host",
+    "authorization",
+    "cookie",
+    "connection",
+    "upgrade",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "expect",
+    "via",
+    "forwarded",
+    "origin",
+    "referer",
+    "user-agent",
+    "traceparent",
+    "tracestate",
+    "x-request-id",
+    "x-real-ip",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-api-key",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-client-cert",
+];
+
+const RESERVED_PREFIXES: [&str; 6] = ["accept", "content-", "sec-", "proxy-", "grpc-", "x-envoy-"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, expected: Result<&str, HeaderTargetError>) {
+        let got = HeaderTarget::parse(name);
+        assert_eq!(got.as_ref().map(HeaderTarget::as_str).map_err(|e| *e), expected, "{name}");
+    }
+
+    #[test]
+    fn targets_are_lower_cased_names() {
+        check("X-Auth-Subject", Ok("x-auth-subject"));
+        check("x_auth", Ok("x_auth"));
+        check("", Err(HeaderTargetError::NotAName));
+        check(":path", Err(HeaderTargetError::NotAName));
+        check("x auth", Err(HeaderTargetError::NotAName));
+        check("x-auth\r\n", Err(HeaderTargetError::NotAName));
+    }
+
+    #[test]
+    fn reserved_names_are_refused_in_any_case_and_in_their_underscore_form() {
+        for name in [
+            "Host",
+            "authorization",
+            "Cookie",
+            "accept-language",
+            "content_type",
+            "sec-fetch-site",
+            "proxy-authorization",
+            "grpc-timeout",
+            "x-envoy-original-path",
+            "x-http-method-override",
+            "x-csrf-token",
+            "X_Forwarded_For",
+            "x-forwarded-authorization",
+            "x-api-key",
+            "te",
+        ] {
+            check(name, Err(HeaderTargetError::Reserved));
+        }
+    }
+
+    #[test]
+    fn only_forward_token_may_use_x_forwarded_authorization() {
+        assert!(HeaderTarget::parse_forward("X-Forwarded-Authorization").is_ok());
+        assert!(HeaderTarget::parse_forward("Authorization").is_err());
+    }
+
+    #[test]
+    fn owned_headers_include_underscore_forms_once() {
+        let target = HeaderTarget::parse("x-auth-sub").unwrap();
+        let owned = OwnedHeaders::new([&target, &target]);
+        let names: Vec<&str> = owned.iter().map(|n| &**n).collect();
+        assert_eq!(names, ["x-auth-sub", "x_auth_sub"]);
+    }
+}

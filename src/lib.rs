@@ -1,0 +1,10 @@
+//! claimgate decides, for Envoy, whose token this is and what the upstream may know about it.
+
+pub mod clock;
+pub mod digest;
+pub mod duration;
+pub mod header;
+pub mod jwks;
+pub mod policy;
+pub mod provider;
+pub mod snapshot;

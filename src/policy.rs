@@ -1,0 +1,164 @@
+//! What one route asks of a token, whether the config names it or the route spells it out.
+//!
+//! It does not choose the policy of a request; `check/route.rs` does.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    header::HeaderTarget,
+    provider::{Issuer, Name, Provider},
+};
+
+/// One policy, resolved against the config it stands in.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Its name; none for one that a route spells out.
+    pub name: Option<Name>,
+    /// What becomes of requests without a good credential.
+    pub mode: Mode,
+    /// Whose tokens are accepted.
+    pub accepts: Accepts,
+    /// Each list must have one value in the audience claim, besides the provider's own.
+    pub audiences: Vec<Vec<String>>,
+    /// What the token's scopes must contain.
+    pub scopes: ScopeRule,
+    /// What the upstream sees of the credential.
+    pub forward_token: ForwardToken,
+    /// `realm` of the challenge; safe inside a quoted-string.
+    pub realm: Arc<str>,
+    /// `resource_metadata` of the challenge (RFC 9728 section 5.1); safe inside a quoted-string.
+    pub resource_metadata: Option<Arc<str>>,
+    /// HTTP status where the audience does not match.
+    pub audience_failure: AudienceFailure,
+}
+
+/// The default `realm` of the challenge.
+pub const DEFAULT_REALM: &str = "api";
+
+/// What becomes of requests without a good credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They are denied.
+    Strict,
+    /// None is allowed without claims; a bad one is denied.
+    Optional,
+    /// Both are allowed without claims.
+    Permissive,
+    /// The credential is not looked at.
+    Anonymous,
+}
+
+impl Mode {
+    /// The mode that `text` names exactly.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "strict" => Some(Self::Strict),
+            "optional" => Some(Self::Optional),
+            "permissive" => Some(Self::Permissive),
+            "anonymous" => Some(Self::Anonymous),
+            _ => None,
+        }
+    }
+}
+
+/// What the token's scopes must contain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScopeRule {
+    /// Every one of these.
+    pub all_of: Vec<String>,
+    /// One of these, where there is any.
+    pub any_of: Vec<String>,
+}
+
+/// What the upstream sees of a verified credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForwardToken {
+    /// It stays where it was: the default.
+    Keep,
+    /// It is removed.
+    Remove,
+    /// It stays, and is copied into this header as `Bearer TOKEN`.
+    Copy(HeaderTarget),
+}
+
+/// The HTTP status of `audience_not_allowed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AudienceFailure {
+    /// 401, as RFC 6750 section 3.1 has it.
+    Unauthorized,
+    /// 403, as Envoy's `jwt_authn` answers.
+    Forbidden,
+}
+
+/// The providers of one policy, by issuer.
+#[derive(Debug, Clone, Default)]
+pub struct Accepts {
+    by_issuer: HashMap<Issuer, Arc<Provider>>,
+    members: Vec<Name>,
+    /// Names that the running config does not have; the others still work.
+    pub unknown: Vec<String>,
+}
+
+/// Two providers of one policy claim this issuer, so a token would have no single owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedIssuer(pub Issuer);
+
+impl Accepts {
+    /// Puts the providers of a policy together. Disabled ones count as known and are left out.
+    ///
+    /// # Errors
+    /// [`SharedIssuer`] if two of them, enabled or not, name the same issuer.
+    pub fn new(providers: &[Arc<Provider>], unknown: Vec<String>) -> Result<Self, SharedIssuer> {
+        let mut all = HashMap::with_capacity(providers.len());
+        for provider in providers {
+            for issuer in &provider.issuers {
+                if all.insert(issuer.clone(), provider.clone()).is_some() {
+                    return Err(SharedIssuer(issuer.clone()));
+                }
+            }
+        }
+        let members = providers.iter().map(|provider| provider.name.clone()).collect();
+        all.retain(|_, provider| provider.enabled);
+        Ok(Self { by_issuer: all, members, unknown })
+    }
+
+    /// The one provider that vouches for `issuer`, exactly.
+    #[must_use]
+    pub fn owner_of(&self, issuer: &str) -> Option<&Arc<Provider>> {
+        self.by_issuer.get(issuer)
+    }
+
+    /// The known providers in the order in which the policy names them.
+    #[must_use]
+    pub fn members(&self) -> &[Name] {
+        &self.members
+    }
+
+    /// Whether any provider is left that could accept a token.
+    #[must_use]
+    pub fn state(&self) -> AcceptsState {
+        if !self.by_issuer.is_empty() {
+            AcceptsState::Some
+        } else if !self.members.is_empty() {
+            AcceptsState::AllDisabled
+        } else if self.unknown.is_empty() {
+            AcceptsState::Nobody
+        } else {
+            AcceptsState::AllUnknown
+        }
+    }
+}
+
+/// What is left of a policy's providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptsState {
+    /// At least one is enabled.
+    Some,
+    /// Every known one is disabled.
+    AllDisabled,
+    /// None of the names exists.
+    AllUnknown,
+    /// None is named: only an anonymous policy is so.
+    Nobody,
+}

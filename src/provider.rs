@@ -1,0 +1,283 @@
+//! One identity provider as the decision sees it: whose tokens, which keys, which claims.
+//!
+//! It does not know the config file's shape (`config/file.rs`) and fetches nothing.
+
+use std::{borrow::Borrow, fmt, sync::Arc, time::Duration};
+
+use thiserror::Error;
+
+use crate::{
+    header::HeaderTarget,
+    jwks::{key::Algorithm, key_set::KeySet},
+};
+
+/// A provider of the running config. Immutable; shared by every policy that names it.
+#[derive(Debug)]
+pub struct Provider {
+    /// The name as the operator wrote it.
+    pub name: Name,
+    /// Free text for people.
+    pub description: Option<String>,
+    /// Shown in `/status`, never in metrics.
+    pub labels: Vec<(String, String)>,
+    /// A disabled provider's tokens are refused; its headers stay owned.
+    pub enabled: bool,
+    /// Exact values of `iss`; never empty.
+    pub issuers: Vec<Issuer>,
+    /// What `audience_claim` must contain.
+    pub audiences: Audiences,
+    /// Where the keys come from.
+    pub keys: KeySource,
+    /// Algorithms that a token's `alg` may name.
+    pub algorithms: AlgorithmSet,
+    /// Accepted values of `typ`.
+    pub token_types: TokenTypes,
+    /// Claims that must be exactly these strings.
+    pub required_claims: Vec<(ClaimPath, String)>,
+    /// Whether tokens bound to a key of the client (`cnf`) pass as plain bearer tokens.
+    pub cnf: Binding,
+    /// Tolerance for `exp`, `nbf` and `iat`.
+    pub leeway: Duration,
+    /// What a token without `exp` is.
+    pub expiry: Expiry,
+    /// Longest `exp - iat`, or `exp - now` without `iat`.
+    pub max_lifetime: Option<Duration>,
+    /// The member that carries the audience.
+    pub audience_claim: ClaimPath,
+    /// The members whose union is the token's scopes.
+    pub scope_claims: Vec<ClaimPath>,
+    /// What the upstream learns.
+    pub claim_to_headers: Vec<ClaimRule>,
+    /// Header for the verified payload, base64url.
+    pub payload_header: Option<HeaderTarget>,
+}
+
+impl Provider {
+    /// Whether its keys are fetched from servers that nobody verifies.
+    #[must_use]
+    pub fn skips_tls_verification(&self) -> bool {
+        matches!(&self.keys, KeySource::Remote(remote) if !remote.place.verify_tls)
+    }
+}
+
+/// The name of a provider or a policy: 1 to 63 of `A-Za-z0-9._-`, starting with a letter or digit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name(Arc<str>);
+
+/// The text is no [`Name`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("not a name; accepted are 1 to 63 of A-Za-z0-9 . _ -, starting with a letter or digit")]
+pub struct NameError;
+
+impl Name {
+    /// Parses a name.
+    ///
+    /// # Errors
+    /// [`NameError`] if it is empty, too long or has another character.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let starts_well = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+        let rest_fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if starts_well && rest_fits && text.len() <= 63 {
+            Ok(Self(text.into()))
+        } else {
+            Err(NameError)
+        }
+    }
+
+    /// The name as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as it is compared: ASCII lower-case.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An exact value of `iss` (RFC 7519 section 4.1.1), compared byte by byte.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Issuer(pub Arc<str>);
+
+impl Borrow<str> for Issuer {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the audience claim must contain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audiences {
+    /// `audiences: any`: the claim is not looked at.
+    Any,
+    /// At least one of these; never empty.
+    OneOf(Vec<String>),
+}
+
+/// A set of signature algorithms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlgorithmSet(u16);
+
+impl AlgorithmSet {
+    /// Every asymmetric algorithm: the default.
+    #[must_use]
+    pub fn asymmetric() -> Self {
+        Algorithm::ALL.into_iter().filter(|a| !a.is_symmetric()).collect()
+    }
+
+    /// Whether `algorithm` is in the set.
+    #[must_use]
+    pub fn contains(self, algorithm: Algorithm) -> bool {
+        self.0 & (1 << algorithm as u16) != 0
+    }
+
+    /// The members in a fixed order.
+    pub fn iter(self) -> impl Iterator<Item = Algorithm> {
+        Algorithm::ALL.into_iter().filter(move |a| self.contains(*a))
+    }
+}
+
+impl FromIterator<Algorithm> for AlgorithmSet {
+    fn from_iter<T: IntoIterator<Item = Algorithm>>(algorithms: T) -> Self {
+        Self(algorithms.into_iter().fold(0, |set, a| set | 1 << a as u16))
+    }
+}
+
+/// Which `typ` values (RFC 7515 section 4.1.9) a provider's tokens may carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenTypes {
+    /// Absent, `JWT` or `at+jwt` (RFC 9068 section 2.1).
+    Default,
+    /// One of these, lower-case and without `application/`; absent is refused.
+    OneOf(Vec<String>),
+}
+
+/// What a `cnf` claim (RFC 7800) means here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// The proof of possession is not checked, so the token is refused.
+    Refuse,
+    /// `accept_unbound: true`: taken as a plain bearer token.
+    Ignore,
+}
+
+/// What a token without `exp` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// Refused.
+    Require,
+    /// Accepted.
+    Permit,
+}
+
+/// Where a provider's keys come from.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    /// From the config (`inline`) or a file beside it.
+    Local(Arc<KeySet>),
+    /// `jwks.file` could not be read: the provider is unavailable, the config stands.
+    Unreadable,
+    /// Fetched.
+    Remote(Arc<RemoteKeys>),
+}
+
+/// A key set on the network, and how often this provider wants it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RemoteKeys {
+    /// Where: the identity under which fetched keys are kept.
+    pub place: JwksPlace,
+    /// Bound on one fetch, `jwks.timeout`.
+    pub timeout: Duration,
+    /// Time between background refreshes.
+    pub refresh_interval: Duration,
+    /// At most one unplanned refresh in this time.
+    pub refresh_cooldown: Duration,
+    /// Keys older than this are not used.
+    pub max_stale: Duration,
+}
+
+/// What a fetched key set is kept by: equal places share one cache entry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct JwksPlace {
+    /// An `https` URL, or `http` where the config permits it.
+    pub uri: String,
+    /// The content of `ca_file` (PEM), added to the system's roots.
+    pub ca: CaFile,
+    /// `skip_tls_verification: true` is `false` here.
+    pub verify_tls: bool,
+}
+
+/// The certificate authorities added for one place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum CaFile {
+    /// Only the system's roots.
+    None,
+    /// These besides, PEM.
+    Pem(Arc<[u8]>),
+    /// The file could not be read or holds no certificate: every fetch fails.
+    Unreadable,
+}
+
+/// One line of `claim_to_headers`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRule {
+    /// What fills the header.
+    pub from: ClaimFrom,
+    /// The header.
+    pub header: HeaderTarget,
+    /// How it is written.
+    pub format: Format,
+}
+
+/// What fills a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimFrom {
+    /// A claim of the token.
+    Claim(ClaimPath),
+    /// The name of the provider.
+    Provider,
+    /// The issuer of the token.
+    Issuer,
+}
+
+/// How a claim is written into a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Percent-encoded text; arrays of scalars joined by `,`.
+    Text,
+    /// Compact ASCII JSON.
+    Json,
+    /// The text, or the JSON of an array or object, as unpadded base64url.
+    Base64Url,
+}
+
+/// How a claim is found: an exact top-level member wins; else these steps are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimPath {
+    /// As written in the config.
+    pub name: String,
+    /// A dotted path's segments, or a JSON Pointer's (RFC 6901) reference tokens.
+    pub steps: Vec<String>,
+}
+
+impl ClaimPath {
+    /// Reads a claim name, a dotted path or, where it starts with `/`, a JSON Pointer.
+    #[must_use]
+    pub fn parse(name: &str) -> Self {
+        let steps = match name.strip_prefix('/') {
+            Some(pointer) => {
+                pointer.split('/').map(|s| s.replace("~1", "/").replace("~0", "~")).collect()
+            }
+            None => name.split('.').map(str::to_owned).collect(),
+        };
+        Self { name: name.to_owned(), steps }
+    }
+}

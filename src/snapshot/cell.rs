@@ -1,0 +1,54 @@
+//! The atomic swap: readers take the running snapshot, the config path replaces it.
+//!
+//! It does not load configs (`config/load.rs`) nor decide when to (`config/watch.rs`).
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use crate::snapshot::Snapshot;
+
+/// The one place where "the current config" lives.
+#[derive(Debug)]
+pub struct SnapshotCell {
+    current: ArcSwap<Snapshot>,
+    last_reload_error: ArcSwapOption<String>,
+}
+
+impl SnapshotCell {
+    /// A cell that serves `first`.
+    #[must_use]
+    pub fn new(first: Snapshot) -> Self {
+        Self { current: ArcSwap::from_pointee(first), last_reload_error: ArcSwapOption::empty() }
+    }
+
+    /// The running snapshot. Load it once per check and pass it down.
+    #[must_use]
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Serves `next` from now on.
+    pub fn replace(&self, next: Snapshot) -> Arc<Snapshot> {
+        let next = Arc::new(next);
+        self.current.store(next.clone());
+        self.last_reload_error.store(None);
+        next
+    }
+
+    /// The files again equal what is served.
+    pub fn clear_reload_error(&self) {
+        self.last_reload_error.store(None);
+    }
+
+    /// The files changed to something that cannot be served.
+    pub fn set_reload_error(&self, problems: String) {
+        self.last_reload_error.store(Some(Arc::new(problems)));
+    }
+
+    /// Why the files are not what is served, if they are not.
+    #[must_use]
+    pub fn last_reload_error(&self) -> Option<Arc<String>> {
+        self.last_reload_error.load_full()
+    }
+}
