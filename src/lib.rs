@@ -1,5 +1,6 @@
 //! claimgate decides, for Envoy, whose token this is and what the upstream may know about it.
 
+pub mod check;
 pub mod clock;
 pub mod digest;
 pub mod duration;

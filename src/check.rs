@@ -1,0 +1,196 @@
+//! One request, from what Envoy sent to what Envoy is told. This file is the story.
+//!
+//! It does no I/O: it does not await, reads no clock and does not know gRPC. Hosts drive it with
+//! [`decide`], which needs the keys and the memory of earlier tokens lent to it.
+
+pub mod authorize;
+pub mod claims;
+pub mod credential;
+pub mod decision;
+pub mod observe;
+pub mod request;
+pub mod route;
+pub mod strict_json;
+pub mod token;
+pub mod verify;
+
+use std::{borrow::Cow, sync::Arc};
+
+use crate::{
+    check::{
+        authorize::{identity_headers, scopes},
+        decision::{Allow, Authorization, Decision, Denial, Identity, Reason, Refuse},
+        observe::{Check, FirstFailure, Observer},
+        request::CheckView,
+        route::{Resolved, UnknownReference},
+        verify::{Candidate, FoundKeys, KeyProblem, KeyQuery, Rejected, Verified},
+    },
+    clock::Now,
+    policy::{ForwardToken, Mode, Policy},
+    snapshot::Snapshot,
+};
+
+/// What a host lends to a check.
+pub trait Host {
+    /// What the host waits on where a key must be fetched first.
+    type Wait;
+
+    /// The keys for a candidate. A wait ends this run of the check: it starts again afterwards.
+    fn keys(&self, query: KeyQuery<'_>, now: Now) -> Keys<Self::Wait>;
+
+    /// This token as it was verified before under this policy, if its key still stands.
+    fn recall(&self, token: &str, policy: &Policy, now: Now) -> Option<Arc<Verified>>;
+
+    /// Keeps a token that was verified under this policy.
+    fn remember(&self, token: &str, policy: &Policy, verified: &Arc<Verified>);
+}
+
+/// A host's answer to a [`KeyQuery`].
+#[derive(Debug)]
+pub enum Keys<W> {
+    /// Here they are.
+    Found(FoundKeys),
+    /// There are none, and waiting would not help.
+    None(KeyProblem),
+    /// They may be there after this.
+    Wait(W),
+}
+
+/// How far a check came.
+#[derive(Debug)]
+pub enum Progress<'s, W> {
+    /// To its end.
+    Done(Decision<'s>, Vec<UnknownReference>),
+    /// To a key that must be fetched.
+    Wait(W),
+}
+
+/// Decides one request.
+pub fn decide<'s, H: Host>(
+    view: &CheckView<'_>,
+    snapshot: &'s Snapshot,
+    host: &H,
+    now: Now,
+) -> Progress<'s, H::Wait> {
+    let Resolved { policy, unknown } = route::resolve(&view.route, snapshot);
+    let decision = match policy {
+        Err(fault) => Decision::Refuse(Refuse::without_policy(fault.into())),
+        Ok(policy) => match under(policy, view, host, now) {
+            Ok(decision) => decision,
+            Err(wait) => return Progress::Wait(wait),
+        },
+    };
+    Progress::Done(decision, unknown)
+}
+
+/// Decides one request under its policy; the error is a wait for keys.
+fn under<'s, H: Host>(
+    policy: Cow<'s, Policy>,
+    view: &CheckView<'_>,
+    host: &H,
+    now: Now,
+) -> Result<Decision<'s>, H::Wait> {
+    if policy.mode == Mode::Anonymous {
+        return Ok(pass(policy, None, Authorization::Keep));
+    }
+    let token = match credential::bearer(&view.authorization) {
+        Ok(token) => token,
+        Err(denial) => return Ok(settle(policy, Rejected::from(Reason::from(denial)))),
+    };
+    if let Some(verified) = host.recall(token, &policy, now) {
+        return Ok(authorize(&verified, policy, token, &mut FirstFailure));
+    }
+    Ok(match verify(token, &policy, host, now, &mut FirstFailure) {
+        Ok(Ok(verified)) => {
+            let verified = Arc::new(verified);
+            host.remember(token, &policy, &verified);
+            authorize(&verified, policy, token, &mut FirstFailure)
+        }
+        Ok(Err(rejected)) => settle(policy, rejected),
+        Err(wait) => return Err(wait),
+    })
+}
+
+/// Every check of the token itself; the outer error is a wait for keys.
+fn verify<H: Host>(
+    token: &str,
+    policy: &Policy,
+    host: &H,
+    now: Now,
+    observer: &mut impl Observer,
+) -> Result<Result<Verified, Rejected>, H::Wait> {
+    let candidate = match Candidate::parse(token, policy, now, observer) {
+        Ok(candidate) => candidate,
+        Err(rejected) => return Ok(Err(rejected)),
+    };
+    let keys = match host.keys(candidate.wants(), now) {
+        Keys::Found(found) => Ok(found),
+        Keys::None(problem) => Err(problem),
+        Keys::Wait(wait) => return Err(wait),
+    };
+    Ok(candidate.finish(keys, policy, now, observer))
+}
+
+/// Scopes and headers: what depends on the route and so is decided anew for every request.
+fn authorize<'s>(
+    verified: &Verified,
+    policy: Cow<'s, Policy>,
+    token: &str,
+    observer: &mut impl Observer,
+) -> Decision<'s> {
+    let identity = Identity::of(verified);
+    let granted = scopes(verified, &policy).map_err(Reason::from);
+    let headers = observer
+        .observe(Check::Scope, granted)
+        .and(granted)
+        .and_then(|()| identity_headers(verified, &policy, token).map_err(Reason::from));
+    match headers {
+        Ok(set) => {
+            let authorization = match policy.forward_token {
+                ForwardToken::Keep | ForwardToken::Copy(_) => Authorization::Keep,
+                ForwardToken::Remove => Authorization::Remove,
+            };
+            let identity = Some(identity);
+            Decision::Allow(Allow { set, authorization, reason: None, policy, identity })
+        }
+        Err(reason) if policy.mode == Mode::Permissive => {
+            pass(policy, Some(reason), Authorization::Remove)
+        }
+        Err(reason) => {
+            let provider = Some(identity.provider.clone());
+            let (policy, identity) = (Some(policy), Some(identity));
+            Decision::Refuse(Refuse { reason, policy, provider, identity })
+        }
+    }
+}
+
+/// What the mode makes of a refusal: the one place that turns one into an allow.
+fn settle<'s>(policy: Cow<'s, Policy>, rejected: Rejected) -> Decision<'s> {
+    let Rejected { reason, provider } = rejected;
+    let missing = reason == Denial::CredentialsMissing.into();
+    match policy.mode {
+        Mode::Optional if missing => pass(policy, None, Authorization::Keep),
+        Mode::Permissive if missing => pass(policy, Some(reason), Authorization::Keep),
+        // The only credential that reaches the upstream is a verified one.
+        Mode::Permissive => pass(policy, Some(reason), Authorization::Remove),
+        Mode::Strict | Mode::Optional | Mode::Anonymous => {
+            Decision::Refuse(Refuse { reason, policy: Some(policy), provider, identity: None })
+        }
+    }
+}
+
+/// An allow without claims: every owned header is taken off.
+fn pass(
+    policy: Cow<'_, Policy>,
+    reason: Option<Reason>,
+    authorization: Authorization,
+) -> Decision<'_> {
+    Decision::Allow(Allow { set: Vec::new(), authorization, reason, policy, identity: None })
+}
+
+impl Identity {
+    fn of(verified: &Verified) -> Self {
+        let subject = verified.claims.member("sub").and_then(|sub| sub.string());
+        Self { provider: verified.provider.clone(), subject: subject.map(Cow::into_owned) }
+    }
+}

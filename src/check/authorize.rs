@@ -1,0 +1,68 @@
+//! What a verified token may do on this route, and what the upstream learns of it.
+//!
+//! It proves nothing about the token: it is given a `Verified`.
+
+use crate::{
+    check::{claims::Unusable, decision::Denial, verify::Verified},
+    header::HeaderTarget,
+    policy::{ForwardToken, Policy},
+    provider::ClaimFrom,
+};
+
+/// Upper bound on one identity header's value, in bytes.
+pub const MAX_HEADER_BYTES: usize = 8 * 1024;
+/// Upper bound on all identity headers' values together, in bytes.
+pub const MAX_HEADERS_BYTES: usize = 32 * 1024;
+
+/// Whether the token has the policy's scopes.
+///
+/// # Errors
+/// `scope_insufficient`.
+pub fn scopes(verified: &Verified, policy: &Policy) -> Result<(), Denial> {
+    let rule = &policy.scopes;
+    if rule.all_of.is_empty() && rule.any_of.is_empty() {
+        return Ok(());
+    }
+    let granted = verified.scopes();
+    let has = |scope: &String| granted.contains(scope);
+    let enough =
+        rule.all_of.iter().all(has) && (rule.any_of.is_empty() || rule.any_of.iter().any(has));
+    if enough { Ok(()) } else { Err(Denial::ScopeInsufficient) }
+}
+
+/// The headers that the provider and the policy ask for, none of them empty.
+///
+/// # Errors
+/// `claims_malformed` where a claim cannot be written, or is too large.
+pub fn identity_headers(
+    verified: &Verified,
+    policy: &Policy,
+    token: &str,
+) -> Result<Vec<(HeaderTarget, String)>, Denial> {
+    let provider = &verified.provider;
+    let mut headers = Vec::with_capacity(provider.claim_to_headers.len() + 2);
+    for rule in &provider.claim_to_headers {
+        let claim = match &rule.from {
+            ClaimFrom::Claim(path) => verified.claims.find(path),
+            ClaimFrom::Issuer => verified.claims.member("iss"),
+            ClaimFrom::Provider => {
+                headers.push((rule.header.clone(), provider.name.as_str().to_owned()));
+                continue;
+            }
+        };
+        let Some(claim) = claim else { continue };
+        let value = claim.header_value(rule.format).map_err(|Unusable| Denial::ClaimsMalformed)?;
+        if !value.is_empty() {
+            headers.push((rule.header.clone(), value));
+        }
+    }
+    if let Some(header) = &provider.payload_header {
+        headers.push((header.clone(), verified.claims.base64url()));
+    }
+    if let ForwardToken::Copy(header) = &policy.forward_token {
+        headers.push((header.clone(), format!("Bearer {token}")));
+    }
+    let total: usize = headers.iter().map(|(_, value)| value.len()).sum();
+    let fits = headers.iter().all(|(_, value)| value.len() <= MAX_HEADER_BYTES);
+    if fits && total <= MAX_HEADERS_BYTES { Ok(headers) } else { Err(Denial::ClaimsMalformed) }
+}

@@ -1,0 +1,278 @@
+//! The payload of a token: its members as they were written, and what a header may carry of them.
+//!
+//! It verifies nothing. Numbers keep their text, so that no claim is rounded on its way.
+
+mod text;
+
+use std::{borrow::Cow, fmt, ops::Range};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use crate::{
+    check::strict_json::MemberName,
+    provider::{ClaimPath, Format},
+};
+
+/// A JSON object, with its top-level members found.
+pub struct Claims {
+    json: String,
+    /// In the order of their unescaped names, which are distinct.
+    members: Vec<Member>,
+}
+
+struct Member {
+    name: MemberText,
+    value: Range<usize>,
+}
+
+/// A name: where it stands in the payload, or its text where it was written with escapes.
+enum MemberText {
+    Plain(Range<usize>),
+    Unescaped(Box<str>),
+}
+
+/// A claim whose shape cannot be used for what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unusable;
+
+/// One JSON value, as the token wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Json<'a>(pub(super) &'a str);
+
+impl Claims {
+    /// Reads a payload; none if it is no JSON object or repeats a top-level member.
+    #[must_use]
+    pub fn parse(json: String) -> Option<Self> {
+        let Object(found) = serde_json::from_str(&json).ok()?;
+        let mut members: Vec<Member> = found
+            .into_iter()
+            .map(|(name, value)| {
+                let name = match name {
+                    Cow::Borrowed(name) => MemberText::Plain(span(&json, name)),
+                    Cow::Owned(name) => MemberText::Unescaped(name.into()),
+                };
+                Member { name, value: span(&json, value.get()) }
+            })
+            .collect();
+        members.sort_by(|a, b| a.name.in_payload(&json).cmp(b.name.in_payload(&json)));
+        let repeated = members
+            .windows(2)
+            .any(|two| two[0].name.in_payload(&json) == two[1].name.in_payload(&json));
+        if repeated { None } else { Some(Self { json, members }) }
+    }
+
+    /// The top-level member of exactly this name.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<Json<'_>> {
+        let found =
+            self.members.binary_search_by(|m| m.name.in_payload(&self.json).cmp(name)).ok()?;
+        self.json.get(self.members.get(found)?.value.clone()).map(Json)
+    }
+
+    /// The claim at `path`: an exact top-level member first, then its steps.
+    #[must_use]
+    pub fn find(&self, path: &ClaimPath) -> Option<Json<'_>> {
+        if let Some(member) = self.member(&path.name) {
+            return Some(member);
+        }
+        let (first, rest) = path.steps.split_first()?;
+        rest.iter().try_fold(self.member(first)?, |value, step| value.step(step))
+    }
+
+    /// The claim at `path`, where it is a string.
+    #[must_use]
+    pub fn string(&self, path: &ClaimPath) -> Option<Cow<'_, str>> {
+        self.find(path)?.string()
+    }
+
+    /// The payload as unpadded base64url: the token's own second segment.
+    #[must_use]
+    pub fn base64url(&self) -> String {
+        URL_SAFE_NO_PAD.encode(&self.json)
+    }
+
+    /// Roughly the memory it takes, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.json.capacity() + self.members.capacity() * size_of::<Member>()
+    }
+}
+
+impl fmt::Debug for Claims {
+    /// Shows how many there are: claims are personal data and stay out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Claims({} members)", self.members.len())
+    }
+}
+
+impl MemberText {
+    fn in_payload<'a>(&'a self, json: &'a str) -> &'a str {
+        match self {
+            Self::Plain(range) => json.get(range.clone()).unwrap_or_default(),
+            Self::Unescaped(name) => name,
+        }
+    }
+}
+
+impl<'a> Json<'a> {
+    /// The string's content; none for another type, or escapes that are no text.
+    #[must_use]
+    pub fn string(self) -> Option<Cow<'a, str>> {
+        serde_json::from_str::<MemberName<'_>>(self.0).ok().map(|MemberName(text)| text)
+    }
+
+    /// The elements, if it is an array.
+    #[must_use]
+    pub fn elements(self) -> Option<Vec<Json<'a>>> {
+        let elements: Vec<&RawValue> = serde_json::from_str(self.0).ok()?;
+        Some(elements.into_iter().map(|raw| Json(raw.get())).collect())
+    }
+
+    /// The number's value, if it is a JSON number; infinite where it is beyond a double.
+    #[must_use]
+    pub fn number(self) -> Option<f64> {
+        let number = self.0.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        if number { self.0.parse().ok() } else { None }
+    }
+
+    /// The strings of a string or of an array of strings.
+    ///
+    /// # Errors
+    /// [`Unusable`] for any other shape.
+    pub fn strings(self) -> Result<Vec<Cow<'a, str>>, Unusable> {
+        if let Some(one) = self.string() {
+            return Ok(vec![one]);
+        }
+        let elements = self.elements().ok_or(Unusable)?;
+        elements.into_iter().map(|element| element.string().ok_or(Unusable)).collect()
+    }
+
+    /// The value for a header: empty where it is null, `""` or `[]`.
+    ///
+    /// # Errors
+    /// [`Unusable`] if it is text with broken escapes, or an array that `format` cannot join.
+    pub fn header_value(self, format: Format) -> Result<String, Unusable> {
+        match format {
+            Format::Text => text::text(self),
+            Format::Json => text::json(self),
+            Format::Base64Url => text::base64url(self),
+        }
+    }
+
+    fn step(self, step: &str) -> Option<Self> {
+        if self.0.starts_with('[') {
+            // RFC 6901 section 4: an array index has no sign and no leading zero.
+            let plain = step == "0" || !step.starts_with(['0', '+']);
+            let index: usize = step.parse().ok().filter(|_| plain)?;
+            return self.elements()?.get(index).copied();
+        }
+        let Object(members) = serde_json::from_str(self.0).ok()?;
+        let mut named = members.into_iter().filter(|(name, _)| name == step);
+        let (_, value) = named.next()?;
+        // Inside the payload duplicates are let pass, so they must not be chosen among.
+        if named.next().is_some() { None } else { Some(Json(value.get())) }
+    }
+}
+
+/// Where `part`, a slice of `whole`, stands in it.
+fn span(whole: &str, part: &str) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+    start..start + part.len()
+}
+
+/// A JSON object's members in the order they stand, duplicates included.
+struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+        let mut members = Vec::with_capacity(16);
+        while let Some(MemberName(name)) = map.next_key()? {
+            members.push((name, map.next_value()?));
+        }
+        Ok(Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(json: &str) -> Claims {
+        Claims::parse(json.to_owned()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(json: &str, path: &str, expected: Option<&str>) {
+        let claims = claims(json);
+        assert_eq!(claims.find(&ClaimPath::parse(path)).map(|v| v.0), expected, "{path}");
+    }
+
+    #[test]
+    fn an_exact_top_level_member_wins_over_a_path() {
+        check(r#"{"a.b":1,"a":{"b":2}}"#, "a.b", Some("1"));
+        check(r#"{"a":{"b":2}}"#, "a.b", Some("2"));
+        check(r#"{"https://x.example/roles":["r"]}"#, "https://x.example/roles", Some(r#"["r"]"#));
+        check(r#"{"/a":1,"a":2}"#, "/a", Some("1"));
+    }
+
+    #[test]
+    fn a_json_pointer_reaches_names_with_dots_and_slashes_and_elements() {
+        check(r#"{"a.b":{"c/d":[1,{"e":2}]}}"#, "/a.b/c~1d/1/e", Some("2"));
+        check(r#"{"a":[1]}"#, "/a/00", None);
+        check(r#"{"a":[1]}"#, "/a/+0", None);
+        check(r#"{"a":[1]}"#, "/a/1", None);
+        check(r#"{"a":1}"#, "/a/b", None);
+    }
+
+    #[test]
+    fn a_nested_duplicate_is_not_chosen_among() {
+        check(r#"{"a":{"b":1,"b":2}}"#, "a.b", None);
+    }
+
+    #[test]
+    fn a_name_written_with_escapes_is_found_by_its_text() {
+        check(r#"{"\u0073ub":"x","z":1}"#, "sub", Some(r#""x""#));
+    }
+
+    #[test]
+    fn numbers_are_read_as_json_and_nothing_else() {
+        assert_eq!(Json("1e3").number(), Some(1000.0));
+        assert_eq!(Json("1e999").number(), Some(f64::INFINITY));
+        assert_eq!(Json("\"1\"").number(), None);
+        assert_eq!(Json("true").number(), None);
+        assert_eq!(Json("null").number(), None);
+    }
+
+    #[test]
+    fn strings_takes_a_string_or_an_array_of_strings() {
+        assert_eq!(Json(r#""a""#).strings().unwrap(), ["a"]);
+        assert_eq!(Json(r#"["a","b"]"#).strings().unwrap(), ["a", "b"]);
+        for json in ["1", "null", "{}", r#"["a",1]"#, r#"[["a"]]"#] {
+            assert_eq!(Json(json).strings(), Err(Unusable), "{json}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_claim() {
+        assert_eq!(format!("{:?}", claims(r#"{"sub":"alice"}"#)), "Claims(1 members)");
+    }
+}

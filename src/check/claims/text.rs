@@ -1,0 +1,181 @@
+//! How one JSON value is written into a header: safe bytes only, and distinct values stay distinct.
+//!
+//! It does not look claims up and knows no header names.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::check::claims::{Json, Unusable};
+
+/// `format: text`: scalars as they are, arrays of scalars joined by `,`, objects as JSON, all
+/// percent-encoded. Null, `""` and `[]` are empty.
+pub(super) fn text(value: Json<'_>) -> Result<String, Unusable> {
+    if let Some(elements) = value.elements() {
+        let mut joined = String::new();
+        for (index, element) in elements.into_iter().enumerate() {
+            if index > 0 {
+                joined.push(',');
+            }
+            // An element that is null would read as an absent one.
+            let scalar = scalar(element).ok_or(Unusable)?.ok_or(Unusable)?;
+            percent_encode(&scalar, Comma::Encode, &mut joined);
+        }
+        return Ok(joined);
+    }
+    let mut encoded = String::new();
+    match scalar(value) {
+        Some(None) => {}
+        Some(Some(scalar)) => percent_encode(&scalar, Comma::Keep, &mut encoded),
+        None => percent_encode(&compact(value)?, Comma::Keep, &mut encoded),
+    }
+    Ok(encoded)
+}
+
+/// `format: json`: the token's own JSON without white space, in ASCII.
+pub(super) fn json(value: Json<'_>) -> Result<String, Unusable> {
+    if is_absent(value) { Ok(String::new()) } else { compact(value) }
+}
+
+/// `format: base64url`: a scalar's text, or the JSON of an array or object.
+pub(super) fn base64url(value: Json<'_>) -> Result<String, Unusable> {
+    if is_absent(value) {
+        return Ok(String::new());
+    }
+    let text = match scalar(value) {
+        Some(text) => text.unwrap_or_default(),
+        None => compact(value)?,
+    };
+    Ok(URL_SAFE_NO_PAD.encode(text))
+}
+
+fn is_absent(value: Json<'_>) -> bool {
+    value.0 == "null"
+        || value.string().is_some_and(|s| s.is_empty())
+        || value.elements().is_some_and(|e| e.is_empty())
+}
+
+/// A scalar's text; `Some(None)` for null; none for arrays, objects and broken strings.
+fn scalar(value: Json<'_>) -> Option<Option<String>> {
+    match value.0.as_bytes().first()? {
+        b'{' | b'[' => None,
+        b'"' => value.string().map(|text| Some(text.into_owned())),
+        b'n' => Some(None),
+        _ => Some(Some(value.0.to_owned())),
+    }
+}
+
+/// The value without white space between tokens, every character beyond printable ASCII written
+/// as `\uXXXX`.
+fn compact(value: Json<'_>) -> Result<String, Unusable> {
+    let mut out = String::with_capacity(value.0.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for c in value.0.chars() {
+        if !in_string {
+            in_string = c == '"';
+            if !c.is_ascii_whitespace() {
+                out.push(c);
+            }
+            continue;
+        }
+        in_string = escaped || c != '"';
+        escaped = !escaped && c == '\\';
+        if (' '..='~').contains(&c) {
+            out.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    // A lone surrogate escape is no text: another reader may see another value.
+    serde_json::from_str::<serde_json::Value>(&out).map_err(|_| Unusable)?;
+    Ok(out)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Comma {
+    Keep,
+    Encode,
+}
+
+/// Keeps 0x21 to 0x7E but `%`, and spaces that have something on either side.
+fn percent_encode(text: &str, comma: Comma, out: &mut String) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let last = text.len().saturating_sub(1);
+    for (index, byte) in text.bytes().enumerate() {
+        let keep = match byte {
+            b'%' => false,
+            b',' => comma == Comma::Keep,
+            b' ' => index != 0 && index != last,
+            _ => (0x21..=0x7E).contains(&byte),
+        };
+        if keep {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 0xF)]));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(json: &str, expected: Result<&str, Unusable>) {
+        assert_eq!(text(Json(json)).as_deref(), expected.as_ref().copied(), "{json}");
+    }
+
+    #[test]
+    fn scalars_are_percent_encoded() {
+        check(r#""alice""#, Ok("alice"));
+        check(r#""a b,c""#, Ok("a b,c"));
+        check(r#"" a ""#, Ok("%20a%20"));
+        check(r#""100%""#, Ok("100%25"));
+        check(r#""a\r\nx-admin: 1\u0000""#, Ok("a%0D%0Ax-admin: 1%00"));
+        check(r#""é""#, Ok("%C3%A9"));
+        check("9007199254740993", Ok("9007199254740993"));
+        check("1E+2", Ok("1E+2"));
+        check("true", Ok("true"));
+    }
+
+    #[test]
+    fn null_and_empty_values_are_absent() {
+        for absent in ["null", r#""""#, "[]"] {
+            check(absent, Ok(""));
+            assert_eq!(json(Json(absent)), Ok(String::new()));
+            assert_eq!(base64url(Json(absent)), Ok(String::new()));
+        }
+    }
+
+    #[test]
+    fn arrays_of_scalars_are_joined_and_keep_their_borders() {
+        check(r#"["a","b"]"#, Ok("a,b"));
+        check(r#"["a,b"]"#, Ok("a%2Cb"));
+        check("[1,true]", Ok("1,true"));
+        check(r#"["a",["b"]]"#, Err(Unusable));
+        check(r#"["a",{}]"#, Err(Unusable));
+        check(r#"["a",null]"#, Err(Unusable));
+    }
+
+    #[test]
+    fn objects_become_compact_json() {
+        check("{ \"a\" : [ 1 , \"x y\" ] }", Ok(r#"{"a":[1,"x y"]}"#));
+        assert_eq!(json(Json("{\"a\":\"é😀\"}")), Ok(r#"{"a":"\u00e9\ud83d\ude00"}"#.into()));
+        assert_eq!(json(Json("{\"a\":\n1.50}")), Ok(r#"{"a":1.50}"#.into()));
+    }
+
+    #[test]
+    fn broken_escapes_are_unusable() {
+        check(r#""\ud800""#, Err(Unusable));
+        check(r#"{"a":"\ud800"}"#, Err(Unusable));
+    }
+
+    #[test]
+    fn base64url_carries_text_or_json() {
+        assert_eq!(base64url(Json(r#""a""#)), Ok("YQ".into()));
+        assert_eq!(base64url(Json(r#"["a"]"#)), Ok(URL_SAFE_NO_PAD.encode(r#"["a"]"#)));
+    }
+}

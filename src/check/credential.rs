@@ -1,0 +1,95 @@
+//! The one bearer token of a request, or why there is none (RFC 6750 section 2.1).
+//!
+//! It does not look inside the token.
+
+use crate::{check::decision::Denial, header::is_token_byte};
+
+/// The bearer token among the values of `Authorization`.
+///
+/// # Errors
+/// `credentials_missing`, `multiple_credentials` or `token_malformed`.
+pub fn bearer<'a>(authorization: &[&'a [u8]]) -> Result<&'a str, Denial> {
+    let value = match authorization {
+        [] => return Err(Denial::CredentialsMissing),
+        [value] => value.trim_ascii(),
+        _ => return Err(Denial::MultipleCredentials),
+    };
+    // Envoy joins repeated lines with a comma, so `Basic A,Bearer B` is two credentials.
+    if value.contains(&b',') {
+        return Err(Denial::MultipleCredentials);
+    }
+    let scheme_end = value.iter().position(|b| !is_token_byte(*b)).unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(scheme_end);
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Err(Denial::CredentialsMissing);
+    }
+    let token = rest.trim_ascii_start();
+    let spaces = rest.len() - token.len();
+    let separated = spaces > 0 && rest.iter().take(spaces).all(|b| *b == b' ');
+    match str::from_utf8(token) {
+        Ok(token) if separated && is_token68(token) => Ok(token),
+        _ => Err(Denial::TokenMalformed),
+    }
+}
+
+/// RFC 9110 section 11.2.
+fn is_token68(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
+    !body.is_empty() && body.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(values: &[&str], expected: Result<&str, Denial>) {
+        let bytes: Vec<&[u8]> = values.iter().map(|v| v.as_bytes()).collect();
+        assert_eq!(bearer(&bytes), expected, "{values:?}");
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case_with_one_or_more_spaces() {
+        check(&["Bearer abc"], Ok("abc"));
+        check(&["bEARER   abc.def~+/-_=="], Ok("abc.def~+/-_=="));
+        check(&[" Bearer abc "], Ok("abc"));
+    }
+
+    #[test]
+    fn another_scheme_is_no_credential() {
+        for value in ["", "Basic QTpC", "BearerX abc", "Bearer2", "Digest a=b", "=Bearer x"] {
+            check(&[value], Err(Denial::CredentialsMissing));
+        }
+        check(&[], Err(Denial::CredentialsMissing));
+    }
+
+    #[test]
+    fn the_scheme_without_one_token_is_malformed() {
+        for value in [
+            "Bearer",
+            "bearer ",
+            "Bearer\tabc",
+            "Bearer a b",
+            "Bearer =",
+            "Bearer é",
+            "Bearer=abc",
+            "Bearer \"abc\"",
+            "Bearer a=b",
+            "Bearer a\u{0}",
+        ] {
+            check(&[value], Err(Denial::TokenMalformed));
+        }
+    }
+
+    #[test]
+    fn two_values_are_multiple_whatever_their_schemes() {
+        check(&["Bearer a", "Bearer a"], Err(Denial::MultipleCredentials));
+        check(&["Basic a", ""], Err(Denial::MultipleCredentials));
+        for value in
+            ["Basic A,Bearer B", "Bearer A,Bearer A", "Bearer A, Basic B", ",", "Bearer a,"]
+        {
+            check(&[value], Err(Denial::MultipleCredentials));
+        }
+    }
+}

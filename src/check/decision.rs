@@ -1,0 +1,333 @@
+//! Every way a check can end, and the one table that says what each looks like from outside.
+//!
+//! It does not build responses (`grpc/encode.rs`) and does not choose between endings.
+
+use std::{borrow::Cow, sync::Arc};
+
+use crate::{
+    header::HeaderTarget,
+    policy::{AudienceFailure, Policy},
+    provider::Provider,
+};
+
+/// A refusal that is the caller's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the labels of `Reason::row` name them")]
+pub enum Denial {
+    CredentialsMissing,
+    MultipleCredentials,
+    TokenMalformed,
+    TokenTooLarge,
+    CriticalHeaderUnsupported,
+    IssuerNotAllowed,
+    AlgorithmNotAllowed,
+    ClaimsMalformed,
+    TokenExpired,
+    TokenNotYetValid,
+    ExpiryMissing,
+    KeyUnknown,
+    SignatureInvalid,
+    TokenTypeNotAllowed,
+    LifetimeTooLong,
+    AudienceNotAllowed,
+    ClaimsRejected,
+    ScopeInsufficient,
+    RequestMalformed,
+}
+
+/// A refusal that is the fault of the operator, of an issuer or of claimgate itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the labels of `Reason::row` name them")]
+pub enum Fault {
+    KeysUnavailable,
+    RoutePolicyMissing,
+    RoutePolicyInvalid,
+    PolicyUnknown,
+    ProviderUnknown,
+    ProviderDisabled,
+    Internal,
+}
+
+/// Why a request was not plainly allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The caller's fault.
+    Denied(Denial),
+    /// Not the caller's fault.
+    Fault(Fault),
+}
+
+impl From<Denial> for Reason {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+impl From<Fault> for Reason {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What one reason looks like from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// In the log, metrics and dynamic metadata.
+    pub label: &'static str,
+    /// For the client.
+    pub status: HttpStatus,
+    /// `error` of the body.
+    pub error: &'static str,
+    /// `error_description` of the body and the challenge: what a client may know.
+    pub description: &'static str,
+    /// Whether the challenge repeats `error` (RFC 6750 section 3.1).
+    pub challenge: Challenge,
+}
+
+/// The status codes that claimgate answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the registered ones")]
+pub enum HttpStatus {
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    ServiceUnavailable,
+}
+
+/// What `WWW-Authenticate` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Challenge {
+    /// No such header: the caller cannot mend it.
+    None,
+    /// The scheme and realm alone.
+    Bare,
+    /// With `error` and `error_description`.
+    WithError,
+}
+
+impl Reason {
+    /// This reason's row of the table.
+    #[must_use]
+    pub fn row(self) -> Row {
+        match self {
+            Self::Denied(denial) => denial.row(),
+            Self::Fault(fault) => fault.row(),
+        }
+    }
+}
+
+impl Denial {
+    fn row(self) -> Row {
+        match self {
+            Self::CredentialsMissing => Row {
+                label: "credentials_missing",
+                status: HttpStatus::Unauthorized,
+                error: "unauthorized",
+                description: "a bearer token is required",
+                challenge: Challenge::Bare,
+            },
+            Self::MultipleCredentials => {
+                invalid_request("multiple_credentials", "more than one credential was sent")
+            }
+            Self::RequestMalformed => {
+                invalid_request("request_malformed", "the request cannot be read unambiguously")
+            }
+            Self::TokenMalformed => invalid_token("token_malformed", "the token is malformed"),
+            Self::TokenTooLarge => invalid_token("token_too_large", "the token is too large"),
+            Self::CriticalHeaderUnsupported => invalid_token(
+                "critical_header_unsupported",
+                "the token has a critical header parameter that is not supported",
+            ),
+            Self::IssuerNotAllowed => {
+                invalid_token("issuer_not_allowed", "the token's issuer is not accepted here")
+            }
+            Self::AlgorithmNotAllowed => {
+                invalid_token("algorithm_not_allowed", "the token's algorithm is not accepted")
+            }
+            Self::ClaimsMalformed => {
+                invalid_token("claims_malformed", "the token's claims are malformed")
+            }
+            Self::TokenExpired => invalid_token("token_expired", "the token has expired"),
+            Self::TokenNotYetValid => {
+                invalid_token("token_not_yet_valid", "the token is not valid yet")
+            }
+            Self::ExpiryMissing => invalid_token("expiry_missing", "the token does not expire"),
+            Self::KeyUnknown => invalid_token("key_unknown", "the token's key is not known"),
+            Self::SignatureInvalid => {
+                invalid_token("signature_invalid", "the token's signature is not valid")
+            }
+            Self::TokenTypeNotAllowed => {
+                invalid_token("token_type_not_allowed", "tokens of this type are not accepted")
+            }
+            Self::LifetimeTooLong => {
+                invalid_token("lifetime_too_long", "the token's lifetime is too long")
+            }
+            Self::AudienceNotAllowed => {
+                invalid_token("audience_not_allowed", "the token is not meant for this resource")
+            }
+            Self::ClaimsRejected => {
+                invalid_token("claims_rejected", "the token's claims are not accepted")
+            }
+            Self::ScopeInsufficient => Row {
+                label: "scope_insufficient",
+                status: HttpStatus::Forbidden,
+                error: "insufficient_scope",
+                description: "the token does not have the scopes that are required",
+                challenge: Challenge::WithError,
+            },
+        }
+    }
+}
+
+impl Fault {
+    fn row(self) -> Row {
+        let label = match self {
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::RoutePolicyMissing => "route_policy_missing",
+            Self::RoutePolicyInvalid => "route_policy_invalid",
+            Self::PolicyUnknown => "policy_unknown",
+            Self::ProviderUnknown => "provider_unknown",
+            Self::ProviderDisabled => "provider_disabled",
+            Self::Internal => "internal",
+        };
+        Row {
+            label,
+            status: HttpStatus::ServiceUnavailable,
+            error: "temporarily_unavailable",
+            description: "the request cannot be authorized right now",
+            challenge: Challenge::None,
+        }
+    }
+}
+
+fn invalid_token(label: &'static str, description: &'static str) -> Row {
+    let status = HttpStatus::Unauthorized;
+    Row { label, status, error: "invalid_token", description, challenge: Challenge::WithError }
+}
+
+fn invalid_request(label: &'static str, description: &'static str) -> Row {
+    let status = HttpStatus::BadRequest;
+    Row { label, status, error: "invalid_request", description, challenge: Challenge::WithError }
+}
+
+/// The end of one check. Nothing but [`Decision::Allow`] lets a request through.
+#[derive(Debug, Clone)]
+pub enum Decision<'s> {
+    /// The request goes to the upstream.
+    Allow(Allow<'s>),
+    /// It does not.
+    Refuse(Refuse<'s>),
+}
+
+/// A request that goes to the upstream.
+#[derive(Debug, Clone)]
+pub struct Allow<'s> {
+    /// Owned headers that get a value. Every other owned header is removed.
+    pub set: Vec<(HeaderTarget, String)>,
+    /// Whether the client's `Authorization` stays.
+    pub authorization: Authorization,
+    /// Set where `permissive` let something through.
+    pub reason: Option<Reason>,
+    /// The route's policy.
+    pub policy: Cow<'s, Policy>,
+    /// Whose token it was; none where the request passes without claims.
+    pub identity: Option<Identity>,
+}
+
+/// What becomes of the client's `Authorization` header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorization {
+    /// It reaches the upstream.
+    Keep,
+    /// It does not.
+    Remove,
+}
+
+/// Who a verified token is about.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The provider that vouches for it.
+    pub provider: Arc<Provider>,
+    /// `sub`, if it is a string.
+    pub subject: Option<String>,
+}
+
+/// A request that is answered by Envoy with an error.
+#[derive(Debug, Clone)]
+pub struct Refuse<'s> {
+    /// Why.
+    pub reason: Reason,
+    /// The route's policy, where one was found.
+    pub policy: Option<Cow<'s, Policy>>,
+    /// The provider that the token's issuer names, verified or not: for metrics.
+    pub provider: Option<Arc<Provider>>,
+    /// Set once all checks before scopes and rules have passed.
+    pub identity: Option<Identity>,
+}
+
+impl<'s> Refuse<'s> {
+    /// A refusal before any policy was found.
+    #[must_use]
+    pub fn without_policy(reason: Reason) -> Self {
+        Self { reason, policy: None, provider: None, identity: None }
+    }
+
+    /// The HTTP status: the table's, but for `audience_failure_status`.
+    #[must_use]
+    pub fn status(&self) -> HttpStatus {
+        let forbidden = self.reason == Denial::AudienceNotAllowed.into()
+            && self
+                .policy
+                .as_ref()
+                .is_some_and(|p| p.audience_failure == AudienceFailure::Forbidden);
+        if forbidden { HttpStatus::Forbidden } else { self.reason.row().status }
+    }
+}
+
+impl Decision<'_> {
+    /// `allowed`, `denied` or `fault`, for metrics and dynamic metadata.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self::Allow(_) => "allowed",
+            Self::Refuse(Refuse { reason: Reason::Denied(_), .. }) => "denied",
+            Self::Refuse(Refuse { reason: Reason::Fault(_), .. }) => "fault",
+        }
+    }
+
+    /// Why it is not a plain allow.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Allow(allow) => allow.reason,
+            Self::Refuse(refuse) => Some(refuse.reason),
+        }
+    }
+
+    /// The route's policy.
+    #[must_use]
+    pub fn policy(&self) -> Option<&Policy> {
+        match self {
+            Self::Allow(allow) => Some(&allow.policy),
+            Self::Refuse(refuse) => refuse.policy.as_deref(),
+        }
+    }
+
+    /// The provider for metrics: verified, or at least named by the token's issuer.
+    #[must_use]
+    pub fn provider(&self) -> Option<&Arc<Provider>> {
+        match self {
+            Self::Allow(allow) => allow.identity.as_ref().map(|i| &i.provider),
+            Self::Refuse(refuse) => refuse.provider.as_ref(),
+        }
+    }
+
+    /// Who a verified token is about.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Allow(allow) => allow.identity.as_ref(),
+            Self::Refuse(refuse) => refuse.identity.as_ref(),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The structure of a JWS in compact serialization (RFC 7515 section 7.1), read strictly.
+//!
+//! It verifies nothing: what it yields is well-formed, and otherwise only the sender's word.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::check::{
+    claims::Claims,
+    decision::Denial,
+    strict_json::{Unique, deeper_than},
+};
+
+/// Upper bound on a token, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// Upper bound on the nesting of header and payload.
+pub const MAX_DEPTH: usize = 32;
+
+/// A well-formed JWS whose payload is a JSON object.
+#[derive(Debug)]
+pub struct Jws<'t> {
+    /// What the signature is over.
+    pub signing_input: &'t str,
+    /// The signature's bytes.
+    pub signature: Vec<u8>,
+    /// The protected header.
+    pub header: Header,
+    /// The payload.
+    pub claims: Claims,
+}
+
+/// The members of the protected header that count. `jku`, `x5u`, `jwk` and `x5c` are read by
+/// nobody (RFC 8725 section 3.10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// `alg`.
+    pub alg: String,
+    /// `kid`.
+    pub kid: Option<String>,
+    /// `typ`.
+    pub typ: Option<String>,
+}
+
+impl<'t> Jws<'t> {
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// The [`Denial`] that names what is wrong with its structure.
+    pub fn parse(token: &'t str) -> Result<Self, Denial> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Denial::TokenTooLarge);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(MALFORMED)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(MALFORMED)?;
+        // A further dot stands in the payload, where it is no base64url: JWE has five segments.
+        if header.is_empty() || payload.is_empty() || signature.is_empty() {
+            return Err(MALFORMED);
+        }
+        let (header, payload) = (json(header)?, json(payload)?);
+        let signature = segment(signature)?;
+        let claims = Claims::parse(payload).ok_or(MALFORMED)?;
+        Ok(Self { signing_input, signature, header: Header::parse(&header)?, claims })
+    }
+}
+
+const MALFORMED: Denial = Denial::TokenMalformed;
+
+/// Strict: unpadded, and no stray bits in the last character.
+fn segment(text: &str) -> Result<Vec<u8>, Denial> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| MALFORMED)
+}
+
+fn json(text: &str) -> Result<String, Denial> {
+    let text = String::from_utf8(segment(text)?).map_err(|_| MALFORMED)?;
+    if deeper_than(&text, MAX_DEPTH) { Err(MALFORMED) } else { Ok(text) }
+}
+
+/// The header's members as they were found. Serde refuses a repeated one; `Unique` has refused
+/// every other repetition before.
+#[derive(Deserialize)]
+struct Members<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    alg: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    kid: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    typ: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    crit: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    b64: Option<&'a RawValue>,
+}
+
+impl Header {
+    fn parse(json: &str) -> Result<Self, Denial> {
+        serde_json::from_str::<Unique>(json).map_err(|_| MALFORMED)?;
+        let Members { alg, kid, typ, crit, b64 } =
+            serde_json::from_str(json).map_err(|_| MALFORMED)?;
+        let alg = string(alg)?.ok_or(MALFORMED)?;
+        if alg.eq_ignore_ascii_case("none") {
+            return Err(MALFORMED);
+        }
+        // RFC 7515 section 4.1.11: extensions that are not understood make the JWS invalid.
+        // None is understood here, `b64` (RFC 7797) neither.
+        if crit.is_some() || b64.is_some() {
+            return Err(Denial::CriticalHeaderUnsupported);
+        }
+        Ok(Self { alg, kid: string(kid)?, typ: string(typ)? })
+    }
+}
+
+/// A member that must be a string where it is present.
+fn string(member: Option<&RawValue>) -> Result<Option<String>, Denial> {
+    member.map(|raw| serde_json::from_str(raw.get()).map_err(|_| MALFORMED)).transpose()
+}
+
+/// Unlike serde's `Option`, takes `null` for a value: a member that is there counts.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = r#"{"alg":"ES256"}"#;
+
+    fn encode(text: impl AsRef<[u8]>) -> String {
+        URL_SAFE_NO_PAD.encode(text)
+    }
+
+    #[track_caller]
+    fn check(token: &str, expected: Result<(), Denial>) {
+        assert_eq!(Jws::parse(token).map(|_| ()), expected, "{token}");
+    }
+
+    #[track_caller]
+    fn check_header(header: &str, expected: Result<(), Denial>) {
+        check(&format!("{}.{}.AA", encode(header), encode("{}")), expected);
+    }
+
+    #[track_caller]
+    fn check_payload(payload: impl AsRef<[u8]>, expected: Result<(), Denial>) {
+        check(&format!("{}.{}.AA", encode(HEADER), encode(payload)), expected);
+    }
+
+    #[test]
+    fn three_segments_are_read() {
+        let token = format!("{}.{}.AQI", encode(r#"{"alg":"ES256","kid":"k","typ":"JWT"}"#), "e30");
+        let jws = Jws::parse(&token).unwrap();
+        assert_eq!(jws.signature, [1, 2]);
+        assert_eq!(jws.signing_input, &token[..token.len() - 4]);
+        let (alg, kid, typ) = ("ES256".into(), Some("k".into()), Some("JWT".into()));
+        assert_eq!(jws.header, Header { alg, kid, typ });
+    }
+
+    #[test]
+    fn anything_but_three_non_empty_segments_is_malformed() {
+        let (h, p) = (encode(HEADER), encode("{}"));
+        for token in ["", ".", "..", "a", "a.b"] {
+            check(token, Err(MALFORMED));
+        }
+        check(&format!("{h}.{p}."), Err(MALFORMED));
+        check(&format!(".{p}.AA"), Err(MALFORMED));
+        check(&format!("{h}..AA"), Err(MALFORMED));
+        check(&format!("{h}.{p}.AA."), Err(MALFORMED));
+        check(&format!("{h}.{p}.AA.AA.AA"), Err(MALFORMED));
+    }
+
+    #[test]
+    fn base64url_is_strict() {
+        let (h, p) = (encode(HEADER), encode("{}"));
+        for signature in ["AA==", "A", "AB", "A+", "A/", "A A", "AA\n"] {
+            check(&format!("{h}.{p}.{signature}"), Err(MALFORMED));
+        }
+        check(&format!("{h}=.{p}.AA"), Err(MALFORMED));
+    }
+
+    #[test]
+    fn header_members_are_checked_in_order() {
+        check_header(HEADER, Ok(()));
+        check_header(r#"{"alg":"x","jwk":{"a":{"b":1}},"x5c":["a"]}"#, Ok(()));
+        for header in [
+            "",
+            "[]",
+            "1",
+            "{",
+            "{}",
+            r#"{"alg":null}"#,
+            r#"{"alg":1}"#,
+            r#"{"alg":"none"}"#,
+            r#"{"alg":"NoNe"}"#,
+            r#"{"alg":"none","crit":[]}"#,
+            r#"{"alg":"ES256","kid":1}"#,
+            r#"{"alg":"ES256","kid":null}"#,
+            r#"{"alg":"ES256","typ":[]}"#,
+            r#"{"alg":"ES256"} x"#,
+        ] {
+            check_header(header, Err(MALFORMED));
+        }
+        for header in [
+            r#"{"alg":"ES256","crit":["exp"]}"#,
+            r#"{"alg":"ES256","crit":null}"#,
+            r#"{"alg":"ES256","b64":true}"#,
+        ] {
+            check_header(header, Err(Denial::CriticalHeaderUnsupported));
+        }
+    }
+
+    #[test]
+    fn duplicate_header_members_are_malformed_at_any_depth_and_however_spelled() {
+        for header in [
+            r#"{"alg":"ES256","alg":"ES256"}"#,
+            r#"{"alg":"ES256","\u0061lg":"HS256"}"#,
+            r#"{"alg":"ES256","x":1,"x":1}"#,
+            r#"{"alg":"ES256","jwk":{"a":1,"a":1}}"#,
+            r#"{"alg":"ES256","x":[{"a":{"b":1,"\u0062":1}}]}"#,
+        ] {
+            check_header(header, Err(MALFORMED));
+        }
+    }
+
+    #[test]
+    fn payload_must_be_an_object_without_duplicate_top_level_members() {
+        check_payload("{}", Ok(()));
+        check_payload(r#"{"a":{"b":1,"b":2}}"#, Ok(()));
+        for payload in ["", "[]", "1", "\"x\"", "null", "{", "{} {}", r#"{"a":1,"a":1}"#] {
+            check_payload(payload, Err(MALFORMED));
+        }
+        check_payload(r#"{"iss":"a","\u0069ss":"b"}"#, Err(MALFORMED));
+        check_payload(b"{\"a\":\"\xff\"}", Err(MALFORMED));
+    }
+
+    #[test]
+    fn nesting_beyond_32_is_malformed() {
+        let nested = |depth: usize| {
+            format!(r#"{{"a":{}1{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1))
+        };
+        check_payload(nested(MAX_DEPTH), Ok(()));
+        check_payload(nested(MAX_DEPTH + 1), Err(MALFORMED));
+        check_payload(format!(r#"{{"a":"{}\"[["}}"#, "[".repeat(99)), Ok(()));
+    }
+
+    #[test]
+    fn size_is_checked_first() {
+        check(&"a".repeat(MAX_TOKEN_BYTES), Err(MALFORMED));
+        check(&"a".repeat(MAX_TOKEN_BYTES + 1), Err(Denial::TokenTooLarge));
+    }
+}
