@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod clock;
+pub mod config;
 pub mod digest;
 pub mod duration;
 pub mod header;

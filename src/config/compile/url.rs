@@ -1,0 +1,190 @@
+//! The URLs that the config may hold: absolute, `http` or `https`, and read alike by everyone.
+//!
+//! It resolves no name and connects to nothing.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::{Uri, uri::Scheme};
+use thiserror::Error;
+
+/// Why a text is no URL here. No variant shows the text: it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum UrlError {
+    #[error("not a URL; an absolute http or https URL with a host is accepted")]
+    NotAbsolute,
+    #[error("a character that no URL may hold; others are written as %XX")]
+    Character,
+    #[error("a user name or password in the URL; a URL without them is accepted")]
+    UserInfo,
+    #[error("a fragment (#…) in the URL; a URL without one is accepted")]
+    Fragment,
+}
+
+/// How an URL's server is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// `https`.
+    Tls,
+    /// `http` to localhost, 127.0.0.0/8 or ::1.
+    PlainLoopback,
+    /// `http` to anybody else.
+    PlainRemote,
+}
+
+/// Reads an absolute `http` or `https` URL.
+pub(super) fn parse(text: &str) -> Result<Transport, UrlError> {
+    // Characters that RFC 3986 does not know are read differently by different parsers.
+    if !text.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\<>^`{|}".contains(&b)) {
+        return Err(UrlError::Character);
+    }
+    if text.contains('#') {
+        return Err(UrlError::Fragment);
+    }
+    let uri: Uri = text.parse().map_err(|_| UrlError::NotAbsolute)?;
+    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+        return Err(UrlError::NotAbsolute);
+    };
+    let host = authority.host();
+    let rest = match authority.as_str().strip_prefix(host) {
+        Some(rest) if !authority.as_str().contains('@') => rest,
+        _with_user_info => return Err(UrlError::UserInfo),
+    };
+    if !is_host(host) || !is_port(rest) {
+        return Err(UrlError::NotAbsolute);
+    }
+    if *scheme == Scheme::HTTPS {
+        Ok(Transport::Tls)
+    } else if *scheme != Scheme::HTTP {
+        Err(UrlError::NotAbsolute)
+    } else if is_loopback(host) {
+        Ok(Transport::PlainLoopback)
+    } else {
+        Ok(Transport::PlainRemote)
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok()),
+        None => {
+            !host.is_empty()
+                && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+        }
+    }
+}
+
+/// Nothing, or `:` and a port.
+fn is_port(rest: &str) -> bool {
+    rest.is_empty()
+        || rest.strip_prefix(':').is_some_and(|port| {
+            port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|p| p > 0)
+        })
+}
+
+/// Only the plain spellings: whatever else a resolver takes for loopback is refused.
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+        || host == "[::1]"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<Transport, UrlError>) {
+        assert_eq!(parse(text), expected, "{text}");
+    }
+
+    #[test]
+    fn https_is_accepted_from_anywhere() {
+        for good in [
+            "https://idp",
+            "https://idp.example.com/keys?a=b%20c",
+            "HTTPS://IDP:8443/",
+            "https://[::2]/",
+            "https://10.0.0.1:1/x",
+            "https://svc_name.ns.svc/",
+        ] {
+            check(good, Ok(Transport::Tls));
+        }
+    }
+
+    #[test]
+    fn http_is_told_apart_by_loopback() {
+        for loopback in [
+            "http://localhost/",
+            "http://LocalHost:80",
+            "http://127.9.9.9:1/a",
+            "http://[::1]:8080/",
+        ] {
+            check(loopback, Ok(Transport::PlainLoopback));
+        }
+        for remote in [
+            "http://idp/",
+            "http://localhost.evil/",
+            "http://localhost./",
+            "http://127.1/",
+            "http://0x7f.0.0.1/",
+            "http://2130706433/",
+            "http://128.0.0.1/",
+            "http://[::2]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://127.0.0.1.evil/",
+            "http://0.0.0.0/",
+        ] {
+            check(remote, Ok(Transport::PlainRemote));
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for bad in [
+            "",
+            "idp",
+            "/keys",
+            "//idp/keys",
+            "idp:443",
+            "ftp://idp/",
+            "file:///etc/passwd",
+            "https:",
+            "https://",
+            "https:///keys",
+            "http:/idp",
+            "https://:443/",
+            "https://idp:/",
+            "https://idp:0/",
+            "https://idp:65536/",
+            "https://idp:x/",
+            "https://[::1/",
+            "https://[x]/",
+            "https://i!dp/",
+            "https://i%64p/",
+            "https://[::1%25eth0]/",
+            "unix:/run/x",
+            "https://idp:+1/",
+        ] {
+            check(bad, Err(UrlError::NotAbsolute));
+        }
+        for bad in
+            ["https://u@idp/", "https://u:p@idp/", "https://@idp/", "http://localhost:1@evil/"]
+        {
+            check(bad, Err(UrlError::UserInfo));
+        }
+        check("https://idp/#keys", Err(UrlError::Fragment));
+        check("https://idp#", Err(UrlError::Fragment));
+        for bad in [
+            "https://idp/a b",
+            "https://idp/\\x",
+            "http://localhost\\@evil/",
+            "https://ídp/",
+            "https://idp/\n",
+            "\thttps://idp/",
+            "https://idp/\"",
+            "https://idp/{tenant}",
+        ] {
+            check(bad, Err(UrlError::Character));
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! YAML text as nodes with places: one document, in UTF-8.
+//!
+//! It knows no key of the config; `file.rs` asks for them. Once the text is YAML, reading goes on
+//! after a mistake: the document collects problems.
+
+pub mod mapping;
+pub mod node;
+
+use std::{cell::RefCell, sync::Arc};
+
+use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
+
+use crate::config::{
+    document::node::Node,
+    problem::{Place, Problem},
+};
+
+/// One parsed document and what is wrong with it so far.
+pub struct Document {
+    file: Arc<str>,
+    root: MarkedYaml<'static>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+/// A value and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl Document {
+    /// Parses `bytes`; `file` is what problems call it.
+    ///
+    /// # Errors
+    /// A [`Problem`] if it is not UTF-8, not YAML, has a key twice, or is not exactly one document
+    /// with something in it.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Problem> {
+        let start = Place::start_of(file);
+        let text = text(&start, bytes)?;
+        refuse_depth(&start, text)?;
+        let documents = MarkedYaml::load_from_str(text).map_err(|error| {
+            let mark = error.marker();
+            let place = start.clone().at(mark.line().max(1), mark.col() + 1);
+            Problem::new(&place, format!("not YAML: {}", error.info()))
+        })?;
+        let mut documents = documents.into_iter();
+        let root = documents.next().filter(|root| !is_empty(root));
+        let Some(root) = root else {
+            return Err(Problem::new(&start, EMPTY));
+        };
+        if let Some(second) = documents.next() {
+            let place = position(&start, &second);
+            return Err(Problem::new(&place, "a second document; exactly one is accepted"));
+        }
+        Ok(Self { file: file.into(), root, problems: RefCell::default() })
+    }
+
+    /// The outermost node.
+    #[must_use]
+    pub fn root(&self) -> Node<'_> {
+        let place = position(&Place::start_of(&self.file), &self.root);
+        Node::new(self, &self.root, place)
+    }
+
+    /// Every problem that reading has found.
+    #[must_use]
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+
+    /// Notes a problem and goes on.
+    fn refuse(&self, place: &Place, message: impl Into<String>) {
+        self.problems.borrow_mut().push(Problem::new(place, message));
+    }
+}
+
+/// `place` moved to where `yaml` starts. saphyr counts lines from 1 and columns from 0, both in
+/// characters.
+fn position(place: &Place, yaml: &MarkedYaml<'_>) -> Place {
+    let start = yaml.span.start;
+    place.clone().at(start.line().max(1), start.col() + 1)
+}
+
+fn is_empty(yaml: &MarkedYaml<'_>) -> bool {
+    match &yaml.data {
+        YamlData::Value(scalar) => matches!(scalar, Scalar::Null),
+        YamlData::Mapping(mapping) => mapping.is_empty(),
+        YamlData::BadValue => true,
+        YamlData::Representation(..)
+        | YamlData::Sequence(_)
+        | YamlData::Tagged(..)
+        | YamlData::Alias(_) => false,
+    }
+}
+
+/// The text without its byte order mark, which would shift the first line's columns.
+fn text<'a>(start: &Place, bytes: &'a [u8]) -> Result<&'a str, Problem> {
+    let text = str::from_utf8(bytes).map_err(|error| {
+        let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let good = String::from_utf8_lossy(good);
+        let line = good.matches('\n').count() + 1;
+        let column = good.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        Problem::new(&start.clone().at(line, column), "not UTF-8; only UTF-8 is accepted")
+    })?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// The parser recurses, and a stack overflow ends the process: block collections are bounded
+/// here, flow collections by the parser itself (255).
+fn refuse_depth(start: &Place, text: &str) -> Result<(), Problem> {
+    for (index, line) in text.lines().enumerate() {
+        let lead = line.bytes().take_while(|b| b" -?:\t".contains(b)).count();
+        if lead > MAX_LEAD {
+            let place = start.clone().at(index + 1, 1);
+            return Err(Problem::new(&place, "nested too deeply; 200 columns are accepted"));
+        }
+    }
+    Ok(())
+}
+
+/// Columns of indentation and `- ` before the first content of a line.
+const MAX_LEAD: usize = 200;
+
+const EMPTY: &str =
+    "the document is empty; a mapping with at least one key is accepted, such as `providers: []`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(bytes: &[u8], expected: &str) {
+        let problem = Document::parse("c.yaml", bytes).err().map(|p| p.to_string());
+        let problem = problem.unwrap_or_default();
+        assert!(problem.starts_with(expected), "{problem}");
+    }
+
+    #[track_caller]
+    fn root(text: &str) -> String {
+        Document::parse("c.yaml", text.as_bytes()).unwrap().root().place().position()
+    }
+
+    #[test]
+    fn nothing_at_all_is_a_problem() {
+        for text in ["", "\n\n", "# only a comment\n", "---\n", "--- \n...\n", "~", "null", "{}"] {
+            check(text.as_bytes(), "c.yaml:1:1: the document is empty");
+        }
+    }
+
+    #[test]
+    fn a_second_document_is_a_problem_where_it_starts() {
+        check(b"a: 1\n---\nb: 2\n", "c.yaml:3:1: a second document");
+    }
+
+    #[test]
+    fn broken_yaml_is_a_problem_where_it_breaks() {
+        check(b"a: 1\nb: [1, 2\n", "c.yaml:3:1: not YAML: ");
+        check(b"a: \"x\n", "c.yaml:1:4: not YAML: ");
+        check(b"a: *nobody\n", "c.yaml:1:4: not YAML: ");
+    }
+
+    #[test]
+    fn a_key_twice_is_a_problem_at_the_second() {
+        check(b"a:\n  b: 1\n  \"b\": 2\n", "c.yaml:3:3: not YAML: duplicated key");
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_a_problem_at_the_first() {
+        check("ä: 1\nöb".as_bytes().split_last().unwrap().1, "");
+        check(b"a: 1\n\xc3\xa4\xff: 2\n", "c.yaml:2:2: not UTF-8");
+        check(b"\xff\xfea\0", "c.yaml:1:1: not UTF-8");
+    }
+
+    #[test]
+    fn absurd_depth_is_a_problem_and_no_stack_overflow() {
+        check("- ".repeat(100_000).as_bytes(), "c.yaml:1:1: nested too deeply");
+        check(format!("a: 1\n{}b: 1", " ".repeat(300)).as_bytes(), "c.yaml:2:1: nested too deeply");
+        check(format!("a: {}", "[".repeat(100_000)).as_bytes(), "c.yaml:1:");
+        check("? ".repeat(100_000).as_bytes(), "c.yaml:1:1: nested too deeply");
+        let block: String = (0..300).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
+        check(block.as_bytes(), "c.yaml:202:1: nested too deeply");
+    }
+
+    #[test]
+    fn deep_but_sane_documents_are_read() {
+        let block: String = (0..200).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
+        assert_eq!(root(&block), "c.yaml:1:1");
+    }
+
+    #[test]
+    fn exponential_aliases_are_a_problem() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for i in 1..12 {
+            let previous = format!("*a{}, ", i - 1).repeat(10);
+            text += &format!("a{i}: &a{i} [{previous}]\n");
+        }
+        check(text.as_bytes(), "c.yaml:");
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_json_are_fine() {
+        assert_eq!(root("\u{feff}a: 1"), "c.yaml:1:1");
+        assert_eq!(root("{\n\t\"a\": [\n\t\t1\n\t]\n}\n"), "c.yaml:1:1");
+        assert_eq!(root("---\n# comment\na: 1\n...\n"), "c.yaml:3:1");
+        assert_eq!(root("a: 1\r\nb: 2\r\n"), "c.yaml:1:1");
+    }
+}

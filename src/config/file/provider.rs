@@ -1,0 +1,389 @@
+//! One element of `providers` as written.
+//!
+//! It judges shape only: types, unknown keys, and which keys exclude or need each other.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::config::{
+    document::{Spanned, mapping::Mapping, node::Node},
+    problem::Place,
+};
+
+/// A provider as written. Required values that are absent have been reported.
+#[derive(Debug)]
+pub struct ProviderFile {
+    /// Where it starts.
+    pub place: Place,
+    /// `name`.
+    pub name: Option<Spanned<String>>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `labels`.
+    pub labels: Vec<(String, String)>,
+    /// `enabled`.
+    pub enabled: Option<bool>,
+    /// `issuer` or `issuers`.
+    pub issuers: Vec<Spanned<String>>,
+    /// `audiences`.
+    pub audiences: Option<AudiencesFile>,
+    /// `jwks`.
+    pub jwks: Option<JwksFile>,
+    /// `algorithms`.
+    pub algorithms: Option<Vec<Spanned<String>>>,
+    /// `token_types`.
+    pub token_types: Option<Vec<Spanned<String>>>,
+    /// `required_claims`.
+    pub required_claims: Vec<(Spanned<String>, String)>,
+    /// `accept_unbound`.
+    pub accept_unbound: Option<bool>,
+    /// `leeway`.
+    pub leeway: Option<Spanned<Duration>>,
+    /// `require_exp`.
+    pub require_exp: Option<bool>,
+    /// `max_lifetime`.
+    pub max_lifetime: Option<Spanned<Duration>>,
+    /// `audience_claim`.
+    pub audience_claim: Option<Spanned<String>>,
+    /// `scope_claims`.
+    pub scope_claims: Option<Vec<Spanned<String>>>,
+    /// `claim_to_headers`.
+    pub claim_to_headers: Vec<ClaimToHeaderFile>,
+    /// `payload_header`.
+    pub payload_header: Option<Spanned<String>>,
+}
+
+/// `audiences`.
+#[derive(Debug)]
+pub enum AudiencesFile {
+    /// The bare word `any`.
+    Any,
+    /// A list.
+    OneOf(Vec<String>),
+}
+
+/// `jwks`.
+#[derive(Debug)]
+pub struct JwksFile {
+    /// The one of `uri`, `file`, `inline`; absent if there was not exactly one good one.
+    pub from: Option<JwksFrom>,
+    /// `allow_http`.
+    pub allow_http: Option<Spanned<bool>>,
+    /// `ca_file`, from the folder of the config file.
+    pub ca_file: Option<Spanned<PathBuf>>,
+    /// `skip_tls_verification`.
+    pub skip_tls_verification: Option<Spanned<bool>>,
+    /// `timeout`.
+    pub timeout: Option<Spanned<Duration>>,
+    /// `refresh_interval`.
+    pub refresh_interval: Option<Spanned<Duration>>,
+    /// `refresh_cooldown`.
+    pub refresh_cooldown: Option<Spanned<Duration>>,
+    /// `max_stale`.
+    pub max_stale: Option<Spanned<Duration>>,
+}
+
+/// Where a provider's keys come from.
+#[derive(Debug)]
+pub enum JwksFrom {
+    /// `uri`.
+    Uri(Spanned<String>),
+    /// `file`, from the folder of the config file.
+    File(Spanned<PathBuf>),
+    /// `inline`, as JSON.
+    Inline(Spanned<InlineSet>),
+}
+
+/// The text of an inline JWK Set. It may hold symmetric keys: its `Debug` shows none of it.
+pub struct InlineSet(pub String);
+
+impl fmt::Debug for InlineSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InlineSet(…)")
+    }
+}
+
+/// One element of `claim_to_headers`.
+#[derive(Debug)]
+pub struct ClaimToHeaderFile {
+    /// `claim` or `value`; absent if there was not exactly one good one.
+    pub from: Option<ClaimFromFile>,
+    /// `header`.
+    pub header: Option<Spanned<String>>,
+    /// `format`.
+    pub format: Option<Spanned<String>>,
+}
+
+/// What fills a header.
+#[derive(Debug)]
+pub enum ClaimFromFile {
+    /// `claim`.
+    Claim(Spanned<String>),
+    /// `value`.
+    Value(Spanned<String>),
+}
+
+impl ProviderFile {
+    /// Reads one element of `providers`.
+    pub(super) fn read(node: Node<'_>, folder: &Path) -> Option<Self> {
+        let mut map = node.mapping()?;
+        let provider = Self {
+            place: map.place().clone(),
+            name: map.required("name", "a name of 1 to 63 characters", Node::text),
+            description: map.optional("description", Node::string).map(|d| d.value),
+            labels: map.optional("labels", Node::string_map).map(plain_keys).unwrap_or_default(),
+            enabled: map.optional("enabled", Node::boolean).map(|e| e.value),
+            issuers: issuers(&mut map),
+            audiences: map.required("audiences", AUDIENCES, audiences),
+            jwks: map.required("jwks", JWKS, |node| JwksFile::read(node, folder)),
+            algorithms: map.optional("algorithms", |node| node.full_list(Node::text)),
+            token_types: map.optional("token_types", |node| node.full_list(Node::text)),
+            required_claims: map.optional("required_claims", Node::string_map).unwrap_or_default(),
+            accept_unbound: map.optional("accept_unbound", Node::boolean).map(|a| a.value),
+            leeway: map.optional("leeway", Node::duration),
+            require_exp: map.optional("require_exp", Node::boolean).map(|r| r.value),
+            max_lifetime: map.optional("max_lifetime", Node::duration),
+            audience_claim: map.optional("audience_claim", Node::text),
+            scope_claims: map.optional("scope_claims", |node| node.full_list(Node::text)),
+            claim_to_headers: map
+                .optional("claim_to_headers", |node| node.list(ClaimToHeaderFile::read))
+                .unwrap_or_default(),
+            payload_header: map.optional("payload_header", Node::text),
+        };
+        map.finish();
+        Some(provider)
+    }
+}
+
+impl JwksFile {
+    fn read(node: Node<'_>, folder: &Path) -> Option<Self> {
+        let path = |node: Node<'_>| {
+            let Spanned { value, place } = node.text()?;
+            Some(Spanned { value: folder.join(value), place })
+        };
+        let mut map = node.mapping()?;
+        let only = map.exactly_one(&["uri", "file", "inline"]);
+        let uri = map.optional("uri", Node::text).map(JwksFrom::Uri);
+        let file = map.optional("file", path).map(JwksFrom::File);
+        let inline = map.optional("inline", inline).map(JwksFrom::Inline);
+        let jwks = Self {
+            from: only.and(uri.or(file).or(inline)),
+            allow_http: map.optional("allow_http", Node::boolean),
+            ca_file: map.optional("ca_file", path),
+            skip_tls_verification: map.optional("skip_tls_verification", Node::boolean),
+            timeout: map.optional("timeout", Node::duration),
+            refresh_interval: map.optional("refresh_interval", Node::duration),
+            refresh_cooldown: map.optional("refresh_cooldown", Node::duration),
+            max_stale: map.optional("max_stale", Node::duration),
+        };
+        map.finish();
+        Some(jwks)
+    }
+
+    /// The files whose content this key source needs.
+    pub fn side_files(&self) -> impl Iterator<Item = &PathBuf> {
+        let file = match &self.from {
+            Some(JwksFrom::File(file)) => Some(&file.value),
+            Some(JwksFrom::Uri(_) | JwksFrom::Inline(_)) | None => None,
+        };
+        file.into_iter().chain(self.ca_file.as_ref().map(|ca| &ca.value))
+    }
+}
+
+impl ClaimToHeaderFile {
+    fn read(node: Node<'_>) -> Option<Self> {
+        let mut map = node.mapping()?;
+        let only = map.exactly_one(&["claim", "value"]);
+        let claim = map.optional("claim", Node::text).map(ClaimFromFile::Claim);
+        let value = map.optional("value", Node::text).map(ClaimFromFile::Value);
+        let rule = Self {
+            from: only.and(claim.or(value)),
+            header: map.required("header", "a header name", Node::text),
+            format: map.optional("format", Node::text),
+        };
+        map.finish();
+        Some(rule)
+    }
+}
+
+fn issuers(map: &mut Mapping<'_>) -> Vec<Spanned<String>> {
+    let only = map.exactly_one(&["issuer", "issuers"]);
+    let one = map.optional("issuer", Node::text).map(|issuer| vec![issuer]);
+    let list = map.optional("issuers", |node| node.full_list(Node::text));
+    only.and(one.or(list)).unwrap_or_default()
+}
+
+fn audiences(node: Node<'_>) -> Option<AudiencesFile> {
+    if node.is_string() {
+        let place = node.clone();
+        return match node.string()?.value.as_str() {
+            "any" => Some(AudiencesFile::Any),
+            _a_bare_audience => place.refuse(format!("found a string; {AUDIENCES} is accepted")),
+        };
+    }
+    let list = node.full_list(Node::text)?;
+    Some(AudiencesFile::OneOf(list.into_iter().map(|audience| audience.value).collect()))
+}
+
+fn inline(node: Node<'_>) -> Option<Spanned<InlineSet>> {
+    let place = node.place().clone();
+    let text = if node.is_string() { node.text()?.value } else { node.json()? };
+    Some(Spanned { value: InlineSet(text), place })
+}
+
+fn plain_keys(pairs: Vec<(Spanned<String>, String)>) -> Vec<(String, String)> {
+    pairs.into_iter().map(|(key, value)| (key.value, value)).collect()
+}
+
+const AUDIENCES: &str = "a non-empty list of strings, or the word `any`,";
+const JWKS: &str = "a mapping with exactly one of uri, file, inline";
+
+#[cfg(test)]
+mod tests {
+    use crate::config::file::ConfigFile;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(provider: &str, expected: &[&str]) {
+        let text = format!("providers:\n- {}", provider.replace('\n', "\n  "));
+        let file = ConfigFile::read(Path::new("d/c"), text.as_bytes());
+        let problems: Vec<_> = file.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+        for (problem, expected) in problems.iter().zip(expected) {
+            let expected = format!("d/c:{expected}");
+            assert!(problem.starts_with(&expected), "{problem} does not start with {expected}");
+        }
+    }
+
+    #[track_caller]
+    fn check_line(line: &str, expected: &[&str]) {
+        check(&format!("{GOOD}\n{line}"), expected);
+    }
+
+    const GOOD: &str = "name: a\nissuer: i\naudiences: any\njwks: {uri: 'https://i/'}";
+
+    #[test]
+    fn the_smallest_provider_has_four_keys() {
+        check(GOOD, &[]);
+    }
+
+    #[test]
+    fn each_required_key_is_missed_on_its_own() {
+        check(
+            "{enabled: true}",
+            &[
+                "2:3: providers[0].name: missing; a name",
+                "2:3: providers[0].issuer: missing; exactly one of issuer, issuers is accepted",
+                "2:3: providers[0].audiences: missing; a non-empty list of strings, or the word `any`",
+                "2:3: providers[0].jwks: missing; a mapping with exactly one of uri, file, inline",
+            ],
+        );
+        check(
+            "{}",
+            &[
+                "2:3: providers[0].name",
+                "2:3: providers[0].issuer",
+                "2:3: providers[0].audiences",
+                "2:3: providers[0].jwks",
+            ],
+        );
+    }
+
+    #[test]
+    fn wrong_types_are_never_coerced() {
+        check_line("description: 5", &["6:16: providers[0].description: found a number"]);
+        check_line("labels: {a: true}", &["6:15: providers[0].labels.a: found a boolean"]);
+        check_line("labels: [a]", &["6:11: providers[0].labels: found a list; a mapping"]);
+        check_line("enabled: yes", &["6:12: providers[0].enabled: found a string; true or false"]);
+        check_line("leeway: 60", &["6:11: providers[0].leeway: found a number; a whole number w"]);
+        check_line("algorithms: RS256", &["6:15: providers[0].algorithms: found a string; a list"]);
+        check_line("algorithms: []", &["6:15: providers[0].algorithms: an empty list"]);
+        check_line("token_types: []", &["6:16: providers[0].token_types: an empty list"]);
+        check_line("scope_claims: []", &["6:17: providers[0].scope_claims: an empty list"]);
+        check_line("required_claims: {hd: 5}", &["6:25: providers[0].required_claims.hd: found a"]);
+        check_line("required_claims: {hd: ''}", &["6:25: providers[0].required_claims.hd: an e"]);
+        check_line("payload_header:", &["6:3: providers[0].payload_header: a value is missing"]);
+        check_line("audience_claim: ''", &["6:19: providers[0].audience_claim: an empty string"]);
+    }
+
+    #[test]
+    fn issuer_and_issuers_exclude_each_other() {
+        check_line(
+            "issuers: [b]",
+            &["6:3: providers[0].issuers: stands beside `issuer`; exactly one of issuer, issuers"],
+        );
+        let with = |issuer: &str| GOOD.replace("issuer: i", issuer);
+        check(&with("issuers: []"), &["3:12: providers[0].issuers: an empty list"]);
+        check(&with("issuers: i"), &["3:12: providers[0].issuers: found a string; a list"]);
+        check(&with("issuers: [i, '']"), &["3:16: providers[0].issuers[1]: an empty string"]);
+        check(&with("issuer: 5"), &["3:11: providers[0].issuer: found a number"]);
+        check(&with("issuer: [i]"), &["3:11: providers[0].issuer: found a list; a string"]);
+        check(&with("issuer:"), &["3:3: providers[0].issuer: a value is missing"]);
+    }
+
+    #[test]
+    fn audiences_are_a_list_or_the_word_any() {
+        let with = |value: &str| GOOD.replace("audiences: any", &format!("audiences: {value}"));
+        check(&with("[any]"), &[]);
+        for bad in ["orders", "Any", "''", "[]", "5", "{any: true}"] {
+            check(&with(bad), &["4:14: providers[0].audiences: "]);
+        }
+        check(&with("[a, '']"), &["4:18: providers[0].audiences[1]: an empty string"]);
+        check(&with("[5]"), &["4:15: providers[0].audiences[0]: found a number"]);
+    }
+
+    #[test]
+    fn jwks_has_exactly_one_source() {
+        let with = |value: &str| GOOD.replace("{uri: 'https://i/'}", value);
+        check(
+            &with("{timeout: 5s}"),
+            &["5:9: providers[0].jwks.uri: missing; exactly one of uri, file, inline is accepted"],
+        );
+        check(
+            &with("{inline: x, file: y, uri: z}"),
+            &[
+                "5:21: providers[0].jwks.file: stands beside `uri`",
+                "5:10: providers[0].jwks.inline: stands beside `uri`",
+            ],
+        );
+        check(&with("{file: ''}"), &["5:16: providers[0].jwks.file: an empty string"]);
+        check(&with("{inline: {5: x}}"), &["5:18: providers[0].jwks.inline: not JSON"]);
+        check(&with("https://i/"), &["5:9: providers[0].jwks: found a string; a mapping"]);
+        check(&with("{uri: a, proxy: b}"), &["5:18: providers[0].jwks.proxy: unknown key"]);
+    }
+
+    #[test]
+    fn a_claim_to_headers_line_has_one_source_and_a_header() {
+        let rule = |rule: &str| format!("claim_to_headers:\n- {rule}");
+        check_line(&rule("{claim: a, header: x}"), &[]);
+        check_line("claim_to_headers: []", &[]);
+        check_line(&rule("{header: x}"), &["7:5: providers[0].claim_to_headers[0].claim: missing"]);
+        check_line(
+            &rule("{claim: a, value: issuer, header: x}"),
+            &["7:16: providers[0].claim_to_headers[0].value: stands beside `claim`"],
+        );
+        check_line(&rule("{claim: a}"), &["7:5: providers[0].claim_to_headers[0].header: missing"]);
+        check_line(
+            &rule("{claim: a, header: x, on_overflow: omit}"),
+            &[
+                "7:27: providers[0].claim_to_headers[0].on_overflow: unknown key; accepted are claim",
+            ],
+        );
+    }
+
+    #[test]
+    fn keys_of_later_versions_are_unknown() {
+        for key in ["type", "parameters", "discovery_url"] {
+            check_line(&format!("{key}: x"), &[&format!("6:3: providers[0].{key}: unknown key")]);
+        }
+    }
+
+    #[test]
+    fn inline_sets_never_show_in_debug_output() {
+        assert_eq!(format!("{:?}", InlineSet("secret".into())), "InlineSet(…)");
+    }
+}
