@@ -1,4 +1,7 @@
 //! Keys: parsed once, kept by where they come from, fetched before they are needed.
 
+pub mod fetch;
 pub mod key;
 pub mod key_set;
+pub mod refresh;
+pub mod store;

@@ -1,0 +1,172 @@
+//! Envoy's Authorization service: bytes in, the one await, bytes out.
+//!
+//! It decides nothing (`check.rs`). Whatever goes wrong here is answered as a denial, never as a
+//! gRPC error: Envoy lets errors pass under `failure_mode_allow`.
+
+pub mod codec;
+pub mod decode;
+pub mod encode;
+pub mod wire;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use crate::{
+    check::{
+        self, Host, Keys, Progress,
+        decision::{Decision, Denial, Fault, Reason, Refuse},
+        verify::{KeyProblem, KeyQuery, Verified},
+    },
+    clock::{Clock, Now},
+    jwks::store::{KeyStore, Ticket},
+    policy::Policy,
+    provider::Name,
+    snapshot::{Snapshot, cell::SnapshotCell},
+    telemetry::{metrics::Metrics, references::References},
+    token_cache::TokenCache,
+};
+
+/// The full name of Envoy's service.
+pub const SERVICE: &str = "envoy.service.auth.v3.Authorization";
+
+/// A larger CheckRequest is denied: Envoy sends a body only where `with_request_body` asks for it.
+pub const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// A check waits for keys at most this long, whatever Envoy's time-out is.
+pub const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// Everything that a check needs, shared by all of them.
+pub struct Authorizer {
+    /// The running config.
+    pub cell: Arc<SnapshotCell>,
+    /// The fetched keys.
+    pub store: Arc<KeyStore>,
+    /// The tokens that were verified.
+    pub tokens: TokenCache,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The names that were not found.
+    pub references: References,
+    /// The clocks.
+    pub clock: Clock,
+    /// The namespace of the route metadata that is ours.
+    pub namespace: String,
+}
+
+/// Whether a check may still wait for keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Left,
+    Over,
+}
+
+/// How far one run of a check came.
+enum Run {
+    Answer(Vec<u8>),
+    Wait(Ticket),
+}
+
+impl Authorizer {
+    /// Answers one CheckRequest within `budget`, always with a CheckResponse.
+    pub async fn check(&self, request: Bytes, budget: Duration) -> Vec<u8> {
+        let started = self.clock.now();
+        let budget = budget.min(MAX_WAIT);
+        loop {
+            let now = self.clock.now();
+            let left = budget.saturating_sub(now.mono.since(started.mono));
+            let patience = if left.is_zero() { Patience::Over } else { Patience::Left };
+            match self.run(&request, started, now, patience) {
+                Run::Answer(answer) => return answer,
+                // The config may change meanwhile: the check starts again on the current one.
+                Run::Wait(ticket) => ticket.wait(left).await,
+            }
+        }
+    }
+
+    /// One run on the current config. A panic anywhere in it is the fault `internal`.
+    fn run(&self, request: &Bytes, started: Now, now: Now, patience: Patience) -> Run {
+        let snapshot = self.cell.load();
+        let run = || self.run_on(&snapshot, request, started, now, patience);
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+            let fault = Refuse::without_policy(Fault::Internal.into());
+            Run::Answer(self.answer(&Decision::Refuse(fault), &snapshot, started))
+        })
+    }
+
+    fn run_on(
+        &self,
+        snapshot: &Snapshot,
+        request: &Bytes,
+        started: Now,
+        now: Now,
+        patience: Patience,
+    ) -> Run {
+        let sized = Some(request).filter(|request| request.len() <= MAX_MESSAGE_BYTES);
+        let view = sized.and_then(|bytes| decode::check_request(bytes, &self.namespace).ok());
+        let Some(view) = view else {
+            let refuse = Refuse::without_policy(Denial::RequestMalformed.into());
+            return Run::Answer(self.answer(&Decision::Refuse(refuse), snapshot, started));
+        };
+        let host = Serving { shared: self, generation: snapshot.generation, patience };
+        match check::decide(&view, snapshot, &host, now) {
+            Progress::Wait(ticket) => Run::Wait(ticket),
+            Progress::Done(decision, unknown) => {
+                self.references.note(unknown, now.mono);
+                Run::Answer(self.answer(&decision, snapshot, started))
+            }
+        }
+    }
+
+    fn answer(&self, decision: &Decision<'_>, snapshot: &Snapshot, started: Now) -> Vec<u8> {
+        let took = self.clock.now().mono.since(started.mono);
+        self.metrics.checked(decision, took);
+        tracing::debug!(
+            outcome = decision.outcome(),
+            reason = decision.reason().map(|reason: Reason| reason.row().label),
+            policy = decision.policy().and_then(|p| p.name.as_ref()).map(Name::as_str),
+            provider = decision.identity().map(|identity| identity.provider.name.as_str()),
+            "checked"
+        );
+        encode::check_response(decision, &snapshot.owned_headers)
+    }
+}
+
+/// One run's view of what is shared.
+struct Serving<'a> {
+    shared: &'a Authorizer,
+    generation: u64,
+    patience: Patience,
+}
+
+impl Host for Serving<'_> {
+    type Wait = Ticket;
+
+    fn keys(&self, query: KeyQuery<'_>, now: Now) -> Keys<Ticket> {
+        match self.shared.store.keys(query, now) {
+            Keys::Wait(_) if self.patience == Patience::Over => Keys::None(KeyProblem::Unavailable),
+            answer => answer,
+        }
+    }
+
+    fn recall(&self, token: &str, policy: &Policy, now: Now) -> Option<Arc<Verified>> {
+        let found = self.shared.tokens.get(self.generation, policy, token).filter(|verified| {
+            verified.still_valid(now).is_ok() && self.shared.store.holds(verified, now)
+        });
+        let metrics = &self.shared.metrics;
+        let counter = match found {
+            Some(_) => &metrics.token_cache_hits,
+            None => &metrics.token_cache_misses,
+        };
+        counter.inc();
+        found
+    }
+
+    fn remember(&self, token: &str, policy: &Policy, verified: &Arc<Verified>) {
+        self.shared.tokens.put(self.generation, policy, token, verified.clone());
+    }
+}

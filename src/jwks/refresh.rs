@@ -1,0 +1,209 @@
+//! When key sets are fetched: at once, before they are old, and on demand. One task a place.
+//!
+//! It does not answer checks (`jwks/store.rs`); a check that is dropped leaves its fetch running.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::task::JoinHandle;
+
+use crate::{
+    clock::Clock,
+    jwks::{
+        fetch::{FetchError, FetchJwks},
+        key::Origin,
+        key_set::KeySet,
+        store::{Entry, KeyStore, Schedule, SetState},
+    },
+    provider::{JwksPlace, KeySource},
+    snapshot::Snapshot,
+    telemetry::metrics::Metrics,
+};
+
+/// Keeps the store's sets fresh. Dropping it ends its tasks.
+pub struct Refresher {
+    store: Arc<KeyStore>,
+    fetch: Arc<dyn FetchJwks>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    tasks: Mutex<HashMap<JwksPlace, JoinHandle<()>>>,
+}
+
+impl Refresher {
+    /// A refresher that fetches nothing before the first [`Refresher::follow`].
+    #[must_use]
+    pub fn new(
+        store: Arc<KeyStore>,
+        fetch: Arc<dyn FetchJwks>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { store, fetch, clock, metrics, tasks: Mutex::default() }
+    }
+
+    /// Makes the store hold what `snapshot` names besides what it holds: new places are fetched
+    /// at once, others keep their keys and take the new schedule.
+    pub fn follow(&self, snapshot: &Snapshot) {
+        let mut entries = self.store.places();
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        for (place, schedule) in schedules(snapshot) {
+            if let Some(entry) = entries.get(&place) {
+                entry.schedule.store(Arc::new(schedule));
+                continue;
+            }
+            let entry = Arc::new(Entry::new(place.clone(), schedule));
+            let (fetch, metrics) = (self.fetch.clone(), self.metrics.clone());
+            let keep = keep_fresh(entry.clone(), fetch, self.clock, metrics);
+            tasks.insert(place.clone(), tokio::spawn(keep));
+            entries.insert(place, entry);
+        }
+        self.store.replace(entries);
+    }
+
+    /// Forgets the places that `snapshot` does not name.
+    pub fn forget_all_but(&self, snapshot: &Snapshot) {
+        let wanted = schedules(snapshot);
+        let mut entries = self.store.places();
+        entries.retain(|place, _| wanted.contains_key(place));
+        self.store.replace(entries);
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|place, task| {
+            let stays = wanted.contains_key(place);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+    }
+
+    /// Waits until every place was fetched once, well or badly.
+    pub async fn fetched_once(&self) {
+        for entry in self.store.places().values() {
+            entry.fetched_once().await;
+        }
+    }
+}
+
+impl Drop for Refresher {
+    fn drop(&mut self) {
+        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            task.abort();
+        }
+    }
+}
+
+/// The places that the enabled providers name: the shortest interval and the longest cool-down
+/// hold where some share one.
+fn schedules(snapshot: &Snapshot) -> HashMap<JwksPlace, Schedule> {
+    let mut schedules: HashMap<JwksPlace, Schedule> = HashMap::new();
+    for provider in snapshot.providers.values().filter(|provider| provider.enabled) {
+        let KeySource::Remote(remote) = &provider.keys else { continue };
+        schedules
+            .entry(remote.place.clone())
+            .and_modify(|shared| {
+                shared.providers.push(provider.name.clone());
+                shared.timeout = shared.timeout.max(remote.timeout);
+                shared.interval = shared.interval.min(remote.refresh_interval);
+                shared.cooldown = shared.cooldown.max(remote.refresh_cooldown);
+            })
+            .or_insert_with(|| Schedule {
+                providers: vec![provider.name.clone()],
+                timeout: remote.timeout,
+                interval: remote.refresh_interval,
+                cooldown: remote.refresh_cooldown,
+            });
+    }
+    schedules
+}
+
+/// Fetches one place for as long as the config names it.
+async fn keep_fresh(
+    entry: Arc<Entry>,
+    fetch: Arc<dyn FetchJwks>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+) {
+    loop {
+        entry.begin();
+        let schedule = entry.schedule.load_full();
+        // A task of its own, so that a panic in a fetch is a failed fetch and no end of them.
+        let fetched = tokio::spawn(fetch.fetch(entry.place.clone(), schedule.timeout)).await;
+        let fetched = fetched.unwrap_or(Err(FetchError::Interrupted));
+        let before = entry.state();
+        let (state, wait) = after(&before, fetched, &schedule, clock);
+        log_change(&before, &state, &schedule);
+        metrics.jwks_fetched(&schedule.providers, state.last_error);
+        entry.finish(state);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = entry.demanded() => {}
+        }
+    }
+}
+
+/// The state after a fetch, and how long until the next planned one. A fetch that gave no usable
+/// key replaces nothing.
+fn after(
+    before: &SetState,
+    fetched: Result<Vec<u8>, FetchError>,
+    schedule: &Schedule,
+    clock: Clock,
+) -> (SetState, Duration) {
+    let now = clock.now();
+    let parsed = fetched.and_then(|bytes| Ok(KeySet::parse(&bytes, Origin::Network)?));
+    let mut state = SetState { fetched_once: true, ..before.clone() };
+    let wait = match parsed {
+        Ok((set, skipped)) => {
+            for key in skipped {
+                let place = schedule.providers.first().map(ToString::to_string);
+                tracing::warn!(provider = place, index = key.index, error = %key.error, "key skipped");
+            }
+            let set = match &before.keys {
+                Some((old, _)) => set.reusing(old),
+                None => set,
+            };
+            state.keys = Some((Arc::new(set), now.mono));
+            state.fetched_unix = Some(now.unix);
+            state.consecutive_failures = 0;
+            state.last_error = None;
+            schedule.interval
+        }
+        Err(error) => {
+            state.consecutive_failures = before.consecutive_failures.saturating_add(1);
+            state.last_error = Some(error);
+            retry_after(state.consecutive_failures).min(schedule.interval)
+        }
+    };
+    state.next_refresh = Some(now.mono.after(wait));
+    (state, wait)
+}
+
+/// 1, 2, 4, … seconds, at most one minute.
+fn retry_after(failures: u32) -> Duration {
+    Duration::from_secs(1 << failures.saturating_sub(1).min(6)).min(Duration::from_secs(60))
+}
+
+/// One line for each change of state, not for each fetch.
+fn log_change(before: &SetState, after: &SetState, schedule: &Schedule) {
+    let providers =
+        schedule.providers.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(",");
+    match (before.last_error, after.last_error) {
+        (was, Some(error)) if was != Some(error) => {
+            tracing::warn!(providers, %error, has_keys = after.keys.is_some(), "JWKS fetch failed");
+        }
+        (_, Some(_)) => {}
+        (was, None) => {
+            let kids = |state: &SetState| -> HashSet<Option<String>> {
+                let set = state.keys.iter().flat_map(|(set, _)| set.iter());
+                set.map(|key| key.kid.clone()).collect()
+            };
+            if was.is_some() || kids(before) != kids(after) {
+                let keys = after.keys.as_ref().map_or(0, |(set, _)| set.iter().len());
+                tracing::info!(providers, keys, "JWKS fetched");
+            }
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! The fetched key sets: lookup, waiting, and what an unknown kid may cause.
+//!
+//! It does not fetch (`jwks/fetch.rs`) and does not keep the schedule (`jwks/refresh.rs`).
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use crate::{
+    check::{
+        Keys,
+        verify::{FoundKeys, KeyProblem, KeyQuery, Verified},
+    },
+    clock::{Mono, Now},
+    jwks::{
+        fetch::FetchError,
+        key_set::{KeySet, NoKey},
+    },
+    provider::{JwksPlace, KeySource, Name, Provider, RemoteKeys},
+};
+
+/// At most this many checks wait for keys at once; further ones are refused at once.
+pub const MAX_WAITERS: usize = 4096;
+
+/// Every fetched set of this process, by place.
+#[derive(Debug, Default)]
+pub struct KeyStore {
+    places: ArcSwap<HashMap<JwksPlace, Arc<Entry>>>,
+    waiters: Arc<AtomicUsize>,
+}
+
+/// One place's set, and its refresh task's mailbox.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where it comes from.
+    pub place: Arc<JwksPlace>,
+    /// The strictest schedule of the providers that share it; changes with the config.
+    pub schedule: ArcSwap<Schedule>,
+    state: ArcSwap<SetState>,
+    demand: Mutex<Demand>,
+    /// Counts demands; the refresh task watches it.
+    demanded: watch::Sender<u64>,
+    /// Counts finished fetches; checks that wait watch it.
+    finished: watch::Sender<u64>,
+}
+
+/// When a set is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// The enabled providers that share the set, for metrics and the log.
+    pub providers: Vec<Name>,
+    /// Bound on one fetch.
+    pub timeout: Duration,
+    /// Between planned refreshes.
+    pub interval: Duration,
+    /// At most one unplanned refresh in this time.
+    pub cooldown: Duration,
+}
+
+/// What is known of one set: immutable, replaced after each fetch.
+#[derive(Debug, Clone, Default)]
+pub struct SetState {
+    /// The newest usable set and when it was fetched.
+    pub keys: Option<(Arc<KeySet>, Mono)>,
+    /// Wall-clock seconds of that fetch.
+    pub fetched_unix: Option<f64>,
+    /// When the next planned fetch begins.
+    pub next_refresh: Option<Mono>,
+    /// Fetches that failed since the last one that succeeded.
+    pub consecutive_failures: u32,
+    /// The newest fetch's error; none if it succeeded.
+    pub last_error: Option<FetchError>,
+    /// Whether any fetch has finished.
+    pub fetched_once: bool,
+}
+
+/// How well a provider is supplied with keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderState {
+    /// Its keys are there and fresh.
+    Ready,
+    /// Its keys can be used, but the newest fetch failed.
+    Stale,
+    /// Its first fetch has not finished.
+    Pending,
+    /// It has no usable key.
+    Unavailable,
+    /// The operator switched it off.
+    Disabled,
+}
+
+impl ProviderState {
+    /// Every state.
+    pub const ALL: [Self; 5] =
+        [Self::Ready, Self::Stale, Self::Pending, Self::Unavailable, Self::Disabled];
+
+    /// As `/status` and metrics show it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Stale => "stale",
+            Self::Pending => "pending",
+            Self::Unavailable => "unavailable",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Demand {
+    last: Option<Mono>,
+    in_flight: bool,
+    suppressed: u64,
+}
+
+/// A check's place among those that wait for one fetch.
+#[derive(Debug)]
+pub struct Ticket {
+    finished: watch::Receiver<u64>,
+    timeout: Duration,
+    _place: Waiter,
+}
+
+#[derive(Debug)]
+struct Waiter(Arc<AtomicUsize>);
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Ticket {
+    /// Waits until the fetch has finished, `jwks.timeout` has passed or `bound` has.
+    pub async fn wait(mut self, bound: Duration) {
+        let bound = bound.min(self.timeout);
+        // Either way the check starts again, and finds what there is.
+        let _ = tokio::time::timeout(bound, self.finished.changed()).await;
+    }
+}
+
+impl KeyStore {
+    /// The keys for a candidate, or what to wait for.
+    pub fn keys(&self, query: KeyQuery<'_>, now: Now) -> Keys<Ticket> {
+        let remote = match &query.provider.keys {
+            KeySource::Local(set) => return select(set, None, query),
+            KeySource::Unreadable => return Keys::None(KeyProblem::Unavailable),
+            KeySource::Remote(remote) => remote,
+        };
+        let Some(entry) = self.entry(&remote.place) else {
+            return Keys::None(KeyProblem::Unavailable);
+        };
+        loop {
+            let state = entry.state.load_full();
+            let otherwise = match lookup(&state, remote, query, now) {
+                Keys::None(problem @ (KeyProblem::Unknown | KeyProblem::Unavailable)) => problem,
+                answer => return answer,
+            };
+            // Without a kid nothing says that a refresh would help, while there are keys.
+            if otherwise == KeyProblem::Unknown && query.kid.is_none() {
+                return Keys::None(otherwise);
+            }
+            match entry.want(&state, now, || self.ticket(&entry, remote)) {
+                Want::Wait(ticket) => return Keys::Wait(ticket),
+                Want::InVain => return Keys::None(otherwise),
+                Want::Overtaken => {}
+            }
+        }
+    }
+
+    /// Whether this very key is still in the provider's set, and the set fresh enough.
+    #[must_use]
+    pub fn holds(&self, verified: &Verified, now: Now) -> bool {
+        match &verified.provider.keys {
+            KeySource::Local(set) => set.holds(verified.key()),
+            KeySource::Unreadable => false,
+            KeySource::Remote(remote) => self.entry(&remote.place).is_some_and(|entry| {
+                let state = entry.state.load();
+                usable(&state, remote, now).is_some_and(|(set, _)| set.holds(verified.key()))
+            }),
+        }
+    }
+
+    /// How well `provider` is supplied now.
+    #[must_use]
+    pub fn provider_state(&self, provider: &Provider, now: Now) -> ProviderState {
+        let remote = match &provider.keys {
+            _ if !provider.enabled => return ProviderState::Disabled,
+            KeySource::Local(_) => return ProviderState::Ready,
+            KeySource::Unreadable => return ProviderState::Unavailable,
+            KeySource::Remote(remote) => remote,
+        };
+        let Some(entry) = self.entry(&remote.place) else { return ProviderState::Pending };
+        let state = entry.state();
+        match (usable(&state, remote, now), state.last_error) {
+            (Some(_), None) => ProviderState::Ready,
+            (Some(_), Some(_)) => ProviderState::Stale,
+            (None, _) if !state.fetched_once => ProviderState::Pending,
+            (None, _) => ProviderState::Unavailable,
+        }
+    }
+
+    /// The entry of a place, if the running config has it.
+    #[must_use]
+    pub fn entry(&self, place: &JwksPlace) -> Option<Arc<Entry>> {
+        self.places.load().get(place).cloned()
+    }
+
+    /// Replaces the set of places: what the running config does not name is forgotten.
+    pub fn replace(&self, places: HashMap<JwksPlace, Arc<Entry>>) {
+        self.places.store(Arc::new(places));
+    }
+
+    /// Every place with its entry.
+    #[must_use]
+    pub fn places(&self) -> HashMap<JwksPlace, Arc<Entry>> {
+        HashMap::clone(&self.places.load())
+    }
+
+    fn ticket(&self, entry: &Entry, remote: &RemoteKeys) -> Option<Ticket> {
+        let place = Waiter(self.waiters.clone());
+        if self.waiters.fetch_add(1, Ordering::Relaxed) >= MAX_WAITERS {
+            return None;
+        }
+        let finished = entry.finished.subscribe();
+        Some(Ticket { finished, timeout: remote.timeout, _place: place })
+    }
+}
+
+impl Entry {
+    /// An entry that was never fetched; its first fetch counts as under way.
+    #[must_use]
+    pub fn new(place: JwksPlace, schedule: Schedule) -> Self {
+        Self {
+            place: Arc::new(place),
+            schedule: ArcSwap::from_pointee(schedule),
+            state: ArcSwap::default(),
+            demand: Mutex::new(Demand { in_flight: true, ..Demand::default() }),
+            demanded: watch::Sender::new(0),
+            finished: watch::Sender::new(0),
+        }
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn state(&self) -> Arc<SetState> {
+        self.state.load_full()
+    }
+
+    /// Waits until somebody demands a refresh.
+    pub async fn demanded(&self) {
+        let mut demanded = self.demanded.subscribe();
+        if !self.lock().in_flight {
+            // The sender lives in `self`, so this ends only by a demand.
+            let _ = demanded.changed().await;
+        }
+    }
+
+    /// Waits until a first fetch has finished.
+    pub async fn fetched_once(&self) {
+        let mut finished = self.finished.subscribe();
+        if !self.state.load().fetched_once {
+            let _ = finished.changed().await;
+        }
+    }
+
+    /// A fetch begins: checks may wait for it.
+    pub fn begin(&self) {
+        self.lock().in_flight = true;
+    }
+
+    /// A fetch has ended.
+    pub fn finish(&self, state: SetState) {
+        self.state.store(Arc::new(state));
+        self.lock().in_flight = false;
+        self.finished.send_modify(|count| *count += 1);
+    }
+
+    /// How many unplanned refreshes the cool-down has prevented.
+    #[must_use]
+    pub fn suppressed(&self) -> u64 {
+        self.lock().suppressed
+    }
+
+    /// A check found no key in `seen`: it waits for the fetch that is under way, or causes one if
+    /// the cool-down has passed.
+    fn want(
+        &self,
+        seen: &Arc<SetState>,
+        now: Now,
+        ticket: impl FnOnce() -> Option<Ticket>,
+    ) -> Want {
+        let mut demand = self.lock();
+        if !Arc::ptr_eq(&self.state.load(), seen) {
+            return Want::Overtaken;
+        }
+        let cooldown = self.schedule.load().cooldown;
+        let cooled = demand.last.is_none_or(|last| now.mono.since(last) >= cooldown);
+        if !demand.in_flight && !cooled {
+            demand.suppressed += 1;
+            return Want::InVain;
+        }
+        let Some(ticket) = ticket() else { return Want::InVain };
+        if !demand.in_flight {
+            demand.in_flight = true;
+            demand.last = Some(now.mono);
+            self.demanded.send_modify(|count| *count += 1);
+        }
+        Want::Wait(ticket)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Demand> {
+        // The data is sound after any panic: each change is a single assignment.
+        self.demand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What becomes of a check that found no key.
+enum Want {
+    /// It waits.
+    Wait(Ticket),
+    /// Waiting would not help: inside the cool-down, or too many wait already.
+    InVain,
+    /// A fetch has finished in between: it looks again.
+    Overtaken,
+}
+
+fn lookup(state: &SetState, remote: &RemoteKeys, query: KeyQuery<'_>, now: Now) -> Keys<Ticket> {
+    let Some((set, fetched_at)) = usable(state, remote, now) else {
+        return Keys::None(KeyProblem::Unavailable);
+    };
+    match select(set, Some(*fetched_at), query) {
+        // The newest fetch failed: nobody can tell whether the issuer has that kid by now.
+        Keys::None(KeyProblem::Unknown) if query.kid.is_some() && state.last_error.is_some() => {
+            Keys::None(KeyProblem::Unavailable)
+        }
+        answer => answer,
+    }
+}
+
+fn usable<'s>(
+    state: &'s SetState,
+    remote: &RemoteKeys,
+    now: Now,
+) -> Option<&'s (Arc<KeySet>, Mono)> {
+    state.keys.as_ref().filter(|(_, fetched_at)| now.mono.since(*fetched_at) <= remote.max_stale)
+}
+
+fn select<W>(set: &KeySet, fetched_at: Option<Mono>, query: KeyQuery<'_>) -> Keys<W> {
+    match set.select(query.kid, query.algorithm) {
+        Ok(keys) => Keys::Found(FoundKeys { keys, fetched_at }),
+        Err(NoKey::UnknownKid | NoKey::NoneFits) => Keys::None(KeyProblem::Unknown),
+        Err(NoKey::Mismatch) => Keys::None(KeyProblem::Mismatch),
+    }
+}

@@ -1,0 +1,227 @@
+//! The wiring: config, keys, ports, readiness, drain.
+//!
+//! It decides nothing about requests; everything long-lived starts here or in `jwks/refresh.rs`.
+
+mod connection;
+pub mod listen;
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use thiserror::Error;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::{
+    admin::{self, status::Status},
+    clock::Clock,
+    config::{
+        load::load,
+        problem::Problems,
+        watch::{Reload, WatchState, watch},
+    },
+    grpc::{Authorizer, SERVICE},
+    jwks::{fetch::FetchJwks, refresh::Refresher, store::KeyStore},
+    settings::Settings,
+    snapshot::{Snapshot, cell::SnapshotCell},
+    telemetry::{metrics::Metrics, references::References},
+    token_cache::TokenCache,
+};
+
+/// Why a server does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The config is not good; every problem is in it.
+    #[error("{0}")]
+    Config(Problems),
+    /// A port is not to be had.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Two metrics have one name.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A server that answers.
+pub struct Server {
+    /// Where Envoy asks, with the ports that the system chose.
+    pub grpc: Vec<SocketAddr>,
+    /// Where operators look.
+    pub http: SocketAddr,
+    settings: Settings,
+    health: HealthReporter,
+    ready: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    background: JoinSet<()>,
+}
+
+impl Server {
+    /// Loads the config, binds the ports and begins to answer. It is ready once every enabled
+    /// provider was fetched once, or `ready_timeout` has passed.
+    ///
+    /// # Errors
+    /// [`StartError`] if the first config or a port is not to be had.
+    pub async fn start(settings: Settings, fetch: Arc<dyn FetchJwks>) -> Result<Self, StartError> {
+        let clock = Clock::start();
+        let loaded = load(&settings.config).map_err(StartError::Config)?;
+        let watched = WatchState::from(&loaded);
+        let first = loaded.into_snapshot(1, clock.wall());
+        let config = Arc::new(RunningConfig::new(first, &settings, fetch, clock)?);
+        let mut server = Self::listen(settings, &config.authorizer).await?;
+        config.begin();
+        let path = server.settings.config.clone();
+        server.background.spawn(follow_files(path, watched, config.clone()));
+        server.background.spawn(server.readiness(config));
+        Ok(server)
+    }
+
+    /// Binds every port, then answers on all of them.
+    async fn listen(settings: Settings, authorizer: &Arc<Authorizer>) -> Result<Self, StartError> {
+        let (health, health_server) = tonic_health::server::health_reporter();
+        set_health(&health, ServingStatus::NotServing).await;
+        let mut listeners = Vec::new();
+        let mut grpc = Vec::new();
+        for &address in &settings.grpc_listen {
+            let failed = |source| StartError::Listen { address, source };
+            let listener = listen::Listener::bind(address).await.map_err(failed)?;
+            grpc.push(listener.address().map_err(failed)?);
+            listeners.push(listener);
+        }
+        let address = settings.http_listen;
+        let failed = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let http = listener.local_addr().map_err(failed)?;
+
+        let (stop, stopped) = watch::channel(false);
+        let (ready, readiness) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for listener in listeners {
+            let (authorizer, health) = (authorizer.clone(), health_server.clone());
+            tasks.spawn(listener.serve(authorizer, health, stopped.clone()));
+        }
+        let mut background = JoinSet::new();
+        let status = Status { authorizer: authorizer.clone(), ready: readiness };
+        background.spawn(admin::serve(listener, status));
+        Ok(Self { grpc, http, settings, health, ready, stop, tasks, background })
+    }
+
+    /// Says ready once the keys are there, or there was time enough for them.
+    fn readiness(&self, config: Arc<RunningConfig>) -> impl Future<Output = ()> + Send + 'static {
+        let (ready, stop) = (self.ready.clone(), self.stop.subscribe());
+        let (health, timeout) = (self.health.clone(), self.settings.ready_timeout);
+        async move {
+            if tokio::time::timeout(timeout, config.refresher.fetched_once()).await.is_err() {
+                tracing::warn!("an issuer has not answered yet; ready without its keys");
+            }
+            if !*stop.borrow() {
+                ready.send_replace(true);
+                set_health(&health, ServingStatus::Serving).await;
+                tracing::info!("ready");
+            }
+        }
+    }
+
+    /// Waits until the server is ready.
+    pub async fn ready(&self) {
+        // The sender lives in `self`.
+        let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
+    /// Stops: not ready, `drain_settle`, GOAWAY, what is in flight; all within `drain_timeout`.
+    pub async fn stop(mut self) {
+        let stopping = async {
+            self.ready.send_replace(false);
+            set_health(&self.health, ServingStatus::NotServing).await;
+            tokio::time::sleep(self.settings.drain_settle).await;
+            self.stop.send_replace(true);
+            while self.tasks.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(self.settings.drain_timeout, stopping).await.is_err() {
+            tracing::warn!("drain timed out; checks that were in flight are lost");
+        }
+    }
+}
+
+/// The parts that change with the config.
+struct RunningConfig {
+    authorizer: Arc<Authorizer>,
+    refresher: Refresher,
+}
+
+impl RunningConfig {
+    fn new(
+        first: Snapshot,
+        settings: &Settings,
+        fetch: Arc<dyn FetchJwks>,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::new()?);
+        let store = Arc::new(KeyStore::default());
+        let refresher = Refresher::new(store.clone(), fetch, clock, metrics.clone());
+        let evictions = metrics.token_cache_evictions.clone();
+        let tokens = TokenCache::new(settings.token_cache_size, move || evictions.inc());
+        let authorizer = Arc::new(Authorizer {
+            cell: Arc::new(SnapshotCell::new(first)),
+            store,
+            tokens,
+            metrics,
+            references: References::default(),
+            clock,
+            namespace: settings.metadata_namespace.clone(),
+        });
+        Ok(Self { authorizer, refresher })
+    }
+
+    /// The first config begins to be served.
+    fn begin(&self) {
+        let first = self.authorizer.cell.load();
+        self.refresher.follow(&first);
+        self.applied(&first);
+    }
+
+    /// The files changed.
+    fn change(&self, reload: Reload) {
+        match reload {
+            Reload::Changed(loaded) => {
+                let Authorizer { cell, clock, .. } = &*self.authorizer;
+                let next = loaded.into_snapshot(cell.load().generation + 1, clock.wall());
+                // New places are there before a check can ask for them, old ones until none can.
+                self.refresher.follow(&next);
+                let next = cell.replace(next);
+                self.refresher.forget_all_but(&next);
+                self.authorizer.tokens.clear();
+                self.applied(&next);
+            }
+            Reload::Restored => self.authorizer.cell.clear_reload_error(),
+            Reload::Refused(problems) => {
+                self.authorizer.metrics.refused();
+                tracing::error!("config refused, the last good one stays:\n{problems}");
+                self.authorizer.cell.set_reload_error(problems.to_string());
+            }
+        }
+    }
+
+    fn applied(&self, snapshot: &Snapshot) {
+        self.authorizer.metrics.applied(snapshot, self.authorizer.clock.now().unix);
+        let (generation, hash) = (snapshot.generation, &snapshot.config_hash);
+        tracing::info!(generation, hash, providers = snapshot.providers.len(), "config applied");
+        for warning in &snapshot.warnings {
+            tracing::warn!("{warning}");
+        }
+    }
+}
+
+/// Follows the config files for as long as the server runs.
+async fn follow_files(path: PathBuf, watched: WatchState, config: Arc<RunningConfig>) {
+    watch(path, watched, |reload| config.change(reload)).await;
+}
+
+async fn set_health(health: &HealthReporter, status: ServingStatus) {
+    health.set_service_status("", status).await;
+    health.set_service_status(SERVICE, status).await;
+}

@@ -1,0 +1,124 @@
+//! One gRPC connection's requests: to Authorization, to health, or nowhere.
+//!
+//! It goes to tonic's building blocks directly: tonic's own server would answer time-outs and
+//! shedding with gRPC errors, which Envoy may let pass, and would route through a table.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use tonic::{
+    Status,
+    body::Body,
+    codegen::Service as _,
+    server::{Grpc, UnaryService},
+};
+use tonic_health::pb::health_server::{Health, HealthServer};
+
+use crate::grpc::{Authorizer, MAX_WAIT, codec::RawCodec};
+
+/// The path of the one method.
+const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+/// The paths of health begin so.
+const HEALTH: &str = "/grpc.health.v1.Health/";
+
+/// Tonic refuses what is larger with a gRPC error; `MAX_MESSAGE_BYTES`, far below, with a denial.
+const TONIC_LIMIT: usize = 256 * 1024 * 1024;
+
+/// Answers one gRPC request.
+pub(super) async fn answer<H: Health>(
+    request: Request<Incoming>,
+    authorizer: Arc<Authorizer>,
+    mut health: HealthServer<H>,
+) -> Result<Response<Body>, std::convert::Infallible> {
+    let request = request.map(Body::new);
+    let path = request.uri().path();
+    if path == CHECK {
+        let mut grpc = Grpc::new(RawCodec).max_decoding_message_size(TONIC_LIMIT);
+        let budget = budget(request.headers());
+        Ok(grpc.unary(Check { authorizer, budget }, request).await)
+    } else if path.starts_with(HEALTH) {
+        health.call(request).await
+    } else {
+        Ok(Status::unimplemented("").into_http())
+    }
+}
+
+/// One call of `Check`.
+struct Check {
+    authorizer: Arc<Authorizer>,
+    budget: Duration,
+}
+
+impl UnaryService<Bytes> for Check {
+    type Response = Vec<u8>;
+    type Future = Pin<Box<dyn Future<Output = Result<tonic::Response<Vec<u8>>, Status>> + Send>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let (authorizer, budget) = (self.authorizer.clone(), self.budget);
+        Box::pin(async move {
+            Ok(tonic::Response::new(authorizer.check(request.into_inner(), budget).await))
+        })
+    }
+}
+
+/// `grpc-timeout` less a margin for the way back, so that the answer is a denial and not Envoy's
+/// own time-out. [`MAX_WAIT`] where it is absent or cannot be read.
+fn budget(headers: &HeaderMap) -> Duration {
+    let timeout = headers.get("grpc-timeout").and_then(|value| timeout(value.to_str().ok()?));
+    timeout.map_or(MAX_WAIT, |timeout| timeout - (timeout / 5).min(Duration::from_millis(100)))
+}
+
+/// The gRPC protocol's `Timeout`: at most eight digits and a unit.
+fn timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &str, expected: Duration) {
+        let headers = HeaderMap::from_iter([(
+            http::header::HeaderName::from_static("grpc-timeout"),
+            value.parse().unwrap(),
+        )]);
+        assert_eq!(budget(&headers), expected, "{value}");
+    }
+
+    #[test]
+    fn the_budget_ends_before_envoys_time_out() {
+        check("200m", Duration::from_millis(160));
+        check("10S", Duration::from_millis(9900));
+        check("0m", Duration::ZERO);
+    }
+
+    #[test]
+    fn an_unreadable_time_out_is_none() {
+        for value in ["", "m", "200", "200x", "-1m", "999999999m", "1é"] {
+            if let Ok(value) = http::HeaderValue::from_str(value) {
+                let headers = HeaderMap::from_iter([(
+                    http::header::HeaderName::from_static("grpc-timeout"),
+                    value,
+                )]);
+                assert_eq!(budget(&headers), MAX_WAIT);
+            }
+        }
+        assert_eq!(budget(&HeaderMap::new()), MAX_WAIT);
+    }
+}

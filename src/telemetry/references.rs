@@ -1,0 +1,93 @@
+//! Names that routes use and the config does not have: counted, logged, shown in `/status`.
+//!
+//! It decides nothing; `check/route.rs` finds them.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use crate::{
+    check::route::{ReferenceKind, UnknownReference},
+    clock::Mono,
+};
+
+/// At most this many names are kept; later ones are counted nowhere but in the metric.
+const MAX_NAMES: usize = 100;
+/// A name is logged at most once in this time.
+const LOG_EVERY: Duration = Duration::from_secs(60);
+/// A name is kept in at most this many characters.
+const MAX_NAME_CHARS: usize = 128;
+
+/// What was not found since the process began.
+#[derive(Debug, Default)]
+pub struct References {
+    seen: Mutex<HashMap<(ReferenceKind, String), Seen>>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    count: u64,
+    logged: Mono,
+}
+
+/// One line of `/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// `policy` or `provider`.
+    pub kind: &'static str,
+    /// As the route spells it.
+    pub name: String,
+    /// How many checks met it.
+    pub count: u64,
+}
+
+impl References {
+    /// Counts references that one check met.
+    pub fn note(&self, unknown: Vec<UnknownReference>, now: Mono) {
+        if unknown.is_empty() {
+            return;
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for UnknownReference { kind, name } in unknown {
+            let name: String = name.chars().take(MAX_NAME_CHARS).collect();
+            let full = seen.len() >= MAX_NAMES;
+            let key = (kind, name);
+            if full && !seen.contains_key(&key) {
+                continue;
+            }
+            let first = !seen.contains_key(&key);
+            let entry = seen.entry(key.clone()).or_insert(Seen { count: 0, logged: now });
+            entry.count += 1;
+            if first || now.since(entry.logged) >= LOG_EVERY {
+                entry.logged = now;
+                let (kind, name) = (kind.label(), key.1.escape_debug().to_string());
+                tracing::warn!(
+                    kind,
+                    name,
+                    count = entry.count,
+                    "a route names what the config lacks"
+                );
+            }
+        }
+    }
+
+    /// All of them, in order.
+    #[must_use]
+    pub fn counted(&self) -> Vec<Counted> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<Counted> = seen
+            .iter()
+            .map(|((kind, name), seen)| Counted {
+                kind: kind.label(),
+                name: name.clone(),
+                count: seen.count,
+            })
+            .collect();
+        all.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+        all
+    }
+}
