@@ -58,6 +58,7 @@ pub enum Keys<W> {
 
 /// How far a check came.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once for each check, and nearly always Done")]
 pub enum Progress<'s, W> {
     /// To its end.
     Done(Decision<'s>, Vec<UnknownReference>),

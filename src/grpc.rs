@@ -147,10 +147,11 @@ impl Host for Serving<'_> {
     type Wait = Ticket;
 
     fn keys(&self, query: KeyQuery<'_>, now: Now) -> Keys<Ticket> {
-        match self.shared.store.keys(query, now) {
-            Keys::Wait(_) if self.patience == Patience::Over => Keys::None(KeyProblem::Unavailable),
-            answer => answer,
+        let keys = self.shared.store.keys(query, now);
+        if self.patience == Patience::Over && matches!(keys, Keys::Wait(_)) {
+            return Keys::None(KeyProblem::Unavailable);
         }
+        keys
     }
 
     fn recall(&self, token: &str, policy: &Policy, now: Now) -> Option<Arc<Verified>> {
@@ -159,8 +160,8 @@ impl Host for Serving<'_> {
         });
         let metrics = &self.shared.metrics;
         let counter = match found {
-            Some(_) => &metrics.token_cache_hits,
-            None => &metrics.token_cache_misses,
+            Some(_) => &metrics.token_cache.hits,
+            None => &metrics.token_cache.misses,
         };
         counter.inc();
         found

@@ -163,7 +163,7 @@ impl RunningConfig {
         let metrics = Arc::new(Metrics::new()?);
         let store = Arc::new(KeyStore::default());
         let refresher = Refresher::new(store.clone(), fetch, clock, metrics.clone());
-        let evictions = metrics.token_cache_evictions.clone();
+        let evictions = metrics.token_cache.evictions.clone();
         let tokens = TokenCache::new(settings.token_cache_size, move || evictions.inc());
         let authorizer = Arc::new(Authorizer {
             cell: Arc::new(SnapshotCell::new(first)),

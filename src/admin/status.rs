@@ -21,7 +21,7 @@ use crate::{
     },
     provider::{KeySource, Provider},
     telemetry::{
-        metrics::{FetchSample, ProviderSample},
+        metrics::jwks::{FetchSample, ProviderSample},
         references::Counted,
     },
 };

@@ -119,65 +119,46 @@ impl Reason {
 impl Denial {
     fn row(self) -> Row {
         match self {
-            Self::CredentialsMissing => Row {
-                label: "credentials_missing",
-                status: HttpStatus::Unauthorized,
-                error: "unauthorized",
-                description: "a bearer token is required",
-                challenge: Challenge::Bare,
-            },
-            Self::MultipleCredentials => {
-                invalid_request("multiple_credentials", "more than one credential was sent")
+            Self::CredentialsMissing => CREDENTIALS_MISSING,
+            Self::MultipleCredentials => request("multiple_credentials", "two credentials sent"),
+            Self::RequestMalformed => request("request_malformed", "request not understood"),
+            Self::TokenMalformed => token("token_malformed", "token malformed"),
+            Self::TokenTooLarge => token("token_too_large", "token too large"),
+            Self::CriticalHeaderUnsupported => {
+                token("critical_header_unsupported", "critical header parameter not supported")
             }
-            Self::RequestMalformed => {
-                invalid_request("request_malformed", "the request cannot be read unambiguously")
-            }
-            Self::TokenMalformed => invalid_token("token_malformed", "the token is malformed"),
-            Self::TokenTooLarge => invalid_token("token_too_large", "the token is too large"),
-            Self::CriticalHeaderUnsupported => invalid_token(
-                "critical_header_unsupported",
-                "the token has a critical header parameter that is not supported",
-            ),
-            Self::IssuerNotAllowed => {
-                invalid_token("issuer_not_allowed", "the token's issuer is not accepted here")
-            }
-            Self::AlgorithmNotAllowed => {
-                invalid_token("algorithm_not_allowed", "the token's algorithm is not accepted")
-            }
-            Self::ClaimsMalformed => {
-                invalid_token("claims_malformed", "the token's claims are malformed")
-            }
-            Self::TokenExpired => invalid_token("token_expired", "the token has expired"),
-            Self::TokenNotYetValid => {
-                invalid_token("token_not_yet_valid", "the token is not valid yet")
-            }
-            Self::ExpiryMissing => invalid_token("expiry_missing", "the token does not expire"),
-            Self::KeyUnknown => invalid_token("key_unknown", "the token's key is not known"),
-            Self::SignatureInvalid => {
-                invalid_token("signature_invalid", "the token's signature is not valid")
-            }
-            Self::TokenTypeNotAllowed => {
-                invalid_token("token_type_not_allowed", "tokens of this type are not accepted")
-            }
-            Self::LifetimeTooLong => {
-                invalid_token("lifetime_too_long", "the token's lifetime is too long")
-            }
-            Self::AudienceNotAllowed => {
-                invalid_token("audience_not_allowed", "the token is not meant for this resource")
-            }
-            Self::ClaimsRejected => {
-                invalid_token("claims_rejected", "the token's claims are not accepted")
-            }
-            Self::ScopeInsufficient => Row {
-                label: "scope_insufficient",
-                status: HttpStatus::Forbidden,
-                error: "insufficient_scope",
-                description: "the token does not have the scopes that are required",
-                challenge: Challenge::WithError,
-            },
+            Self::IssuerNotAllowed => token("issuer_not_allowed", "issuer not accepted"),
+            Self::AlgorithmNotAllowed => token("algorithm_not_allowed", "algorithm not accepted"),
+            Self::ClaimsMalformed => token("claims_malformed", "claims malformed"),
+            Self::TokenExpired => token("token_expired", "token expired"),
+            Self::TokenNotYetValid => token("token_not_yet_valid", "token not valid yet"),
+            Self::ExpiryMissing => token("expiry_missing", "token does not expire"),
+            Self::KeyUnknown => token("key_unknown", "signing key not known"),
+            Self::SignatureInvalid => token("signature_invalid", "signature not valid"),
+            Self::TokenTypeNotAllowed => token("token_type_not_allowed", "type not accepted"),
+            Self::LifetimeTooLong => token("lifetime_too_long", "lifetime too long"),
+            Self::AudienceNotAllowed => token("audience_not_allowed", "audience not accepted"),
+            Self::ClaimsRejected => token("claims_rejected", "claims not accepted"),
+            Self::ScopeInsufficient => SCOPE_INSUFFICIENT,
         }
     }
 }
+
+const CREDENTIALS_MISSING: Row = Row {
+    label: "credentials_missing",
+    status: HttpStatus::Unauthorized,
+    error: "unauthorized",
+    description: "bearer token required",
+    challenge: Challenge::Bare,
+};
+
+const SCOPE_INSUFFICIENT: Row = Row {
+    label: "scope_insufficient",
+    status: HttpStatus::Forbidden,
+    error: "insufficient_scope",
+    description: "scope missing",
+    challenge: Challenge::WithError,
+};
 
 impl Fault {
     fn row(self) -> Row {
@@ -194,18 +175,18 @@ impl Fault {
             label,
             status: HttpStatus::ServiceUnavailable,
             error: "temporarily_unavailable",
-            description: "the request cannot be authorized right now",
+            description: "cannot be authorized right now",
             challenge: Challenge::None,
         }
     }
 }
 
-fn invalid_token(label: &'static str, description: &'static str) -> Row {
+fn token(label: &'static str, description: &'static str) -> Row {
     let status = HttpStatus::Unauthorized;
     Row { label, status, error: "invalid_token", description, challenge: Challenge::WithError }
 }
 
-fn invalid_request(label: &'static str, description: &'static str) -> Row {
+fn request(label: &'static str, description: &'static str) -> Row {
     let status = HttpStatus::BadRequest;
     Row { label, status, error: "invalid_request", description, challenge: Challenge::WithError }
 }

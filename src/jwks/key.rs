@@ -152,7 +152,7 @@ struct DeclaredAlg {
 
 enum Verifier {
     Public(sig::ParsedPublicKey),
-    Mac(hmac::Key),
+    Mac(Box<hmac::Key>),
 }
 
 impl Key {
@@ -224,6 +224,7 @@ impl fmt::Debug for Key {
 }
 
 /// What the key type and curve alone allow.
+#[expect(clippy::wildcard_enum_match_arm, reason = "jsonwebtoken may name more curves and types")]
 fn candidates(jwk: &Jwk, origin: Origin) -> Result<(KeyKind, &'static [Algorithm]), KeyError> {
     match (&jwk.algorithm, origin) {
         (AlgorithmParameters::RSA(_), _) => {
@@ -257,6 +258,7 @@ fn permits(jwk: &Jwk, declared: &DeclaredAlg, algorithm: Algorithm) -> bool {
     use_ok && ops_ok && alg_ok
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "jsonwebtoken may name more curves and types")]
 fn verifier(parameters: &AlgorithmParameters, algorithm: Algorithm) -> Result<Verifier, KeyError> {
     match parameters {
         AlgorithmParameters::RSA(rsa) => {
@@ -287,7 +289,7 @@ fn verifier(parameters: &AlgorithmParameters, algorithm: Algorithm) -> Result<Ve
             if secret.len() < mac.digest_algorithm().output_len() {
                 return Err(KeyError::SymmetricTooShort);
             }
-            Ok(Verifier::Mac(hmac::Key::new(mac, &secret)))
+            Ok(Verifier::Mac(Box::new(hmac::Key::new(mac, &secret))))
         }
         _ => Err(KeyError::Unsupported),
     }

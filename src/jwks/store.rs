@@ -161,9 +161,10 @@ impl KeyStore {
         };
         loop {
             let state = entry.state.load_full();
-            let otherwise = match lookup(&state, remote, query, now) {
-                Keys::None(problem @ (KeyProblem::Unknown | KeyProblem::Unavailable)) => problem,
-                answer => return answer,
+            let answer = lookup(&state, remote, query, now);
+            let Keys::None(otherwise @ (KeyProblem::Unknown | KeyProblem::Unavailable)) = answer
+            else {
+                return answer;
             };
             // Without a kid nothing says that a refresh would help, while there are keys.
             if otherwise == KeyProblem::Unknown && query.kid.is_none() {
@@ -338,13 +339,13 @@ fn lookup(state: &SetState, remote: &RemoteKeys, query: KeyQuery<'_>, now: Now) 
     let Some((set, fetched_at)) = usable(state, remote, now) else {
         return Keys::None(KeyProblem::Unavailable);
     };
-    match select(set, Some(*fetched_at), query) {
-        // The newest fetch failed: nobody can tell whether the issuer has that kid by now.
-        Keys::None(KeyProblem::Unknown) if query.kid.is_some() && state.last_error.is_some() => {
-            Keys::None(KeyProblem::Unavailable)
-        }
-        answer => answer,
+    let answer = select(set, Some(*fetched_at), query);
+    // The newest fetch failed: nobody can tell whether the issuer has that kid by now.
+    let untold = query.kid.is_some() && state.last_error.is_some();
+    if untold && matches!(answer, Keys::None(KeyProblem::Unknown)) {
+        return Keys::None(KeyProblem::Unavailable);
     }
+    answer
 }
 
 fn usable<'s>(

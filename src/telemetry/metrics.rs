@@ -2,22 +2,25 @@
 //!
 //! No label takes a value that a client controls: providers and policies are names of the config.
 
+pub mod jwks;
+
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use prometheus::{
-    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter,
-    IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
     process_collector::ProcessCollector,
 };
 
 use crate::{
     check::decision::{Decision, Fault, Reason},
-    jwks::{fetch::FetchError, store::ProviderState},
+    jwks::fetch::FetchError,
     provider::Name,
     snapshot::Snapshot,
+    telemetry::metrics::jwks::{JwksMetrics, ProviderSample},
 };
 
 /// The metrics of one server.
@@ -28,26 +31,30 @@ pub struct Metrics {
     denied: Histogram,
     fault: Histogram,
     route_policy_problems: IntCounterVec,
-    jwks_fetches: IntCounterVec,
-    jwks_keys: IntGaugeVec,
-    jwks_last_success: GaugeVec,
-    jwks_failures: IntGaugeVec,
-    tls_verification_disabled: IntGaugeVec,
-    config_generation: IntGauge,
-    config_info: IntGaugeVec,
-    config_reloads: IntCounterVec,
-    config_last_reload_successful: IntGauge,
-    config_last_reload_success: Gauge,
-    jwks_suppressed: IntCounterVec,
-    providers: IntGaugeVec,
-    token_cache_bytes: IntGauge,
+    /// The token cache's.
+    pub token_cache: TokenCacheMetrics,
+    jwks: JwksMetrics,
+    config: ConfigMetrics,
     reading: Mutex<()>,
+}
+
+/// What the token cache counts.
+pub struct TokenCacheMetrics {
+    bytes: IntGauge,
     /// Tokens that were recalled.
-    pub token_cache_hits: IntCounter,
+    pub hits: IntCounter,
     /// Tokens that were not.
-    pub token_cache_misses: IntCounter,
+    pub misses: IntCounter,
     /// Tokens that were dropped to make room.
-    pub token_cache_evictions: IntCounter,
+    pub evictions: IntCounter,
+}
+
+struct ConfigMetrics {
+    generation: IntGauge,
+    info: IntGaugeVec,
+    reloads: IntCounterVec,
+    last_reload_successful: IntGauge,
+    last_reload_success: Gauge,
 }
 
 impl Metrics {
@@ -57,15 +64,15 @@ impl Metrics {
     /// Only if two metrics here had the same name.
     pub fn new() -> Result<Self, prometheus::Error> {
         let new = Registered(Registry::new());
-        let duration = new.histogram("claimgate_check_duration_seconds", "Time of one check.")?;
         new.0.register(Box::new(ProcessCollector::for_self()))?;
         let build = new.gauges(
             "claimgate_build_info",
-            "1, with the version as a label.",
+            "1, with the version and revision as labels.",
             &["version", "revision"],
         )?;
         let revision = option_env!("CLAIMGATE_REVISION").unwrap_or("unknown");
         build.with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1);
+        let duration = new.histogram("claimgate_check_duration_seconds", "Time of one check.")?;
         Ok(Self {
             checks: new.counters(
                 "claimgate_checks_total",
@@ -80,54 +87,9 @@ impl Metrics {
                 "Checks whose route metadata could not be followed.",
                 &["problem"],
             )?,
-            jwks_fetches: new.counters(
-                "claimgate_jwks_fetches_total",
-                "JWKS fetches by result.",
-                &["provider", "result"],
-            )?,
-            jwks_suppressed: new.counters(
-                "claimgate_jwks_refresh_suppressed_total",
-                "Refreshes that the cool-down prevented.",
-                &["provider"],
-            )?,
-            jwks_keys: new.gauges("claimgate_jwks_keys", "Usable keys.", &["provider"])?,
-            jwks_last_success: new.register(GaugeVec::new(
-                Opts::new(
-                    "claimgate_jwks_last_success_timestamp_seconds",
-                    "Unix time of the newest successful fetch.",
-                ),
-                &["provider"],
-            )?)?,
-            jwks_failures: new.gauges(
-                "claimgate_jwks_consecutive_failures",
-                "Failed fetches since the last success.",
-                &["provider"],
-            )?,
-            tls_verification_disabled: new.gauges(
-                "claimgate_tls_verification_disabled",
-                "1 where skip_tls_verification is on.",
-                &["provider"],
-            )?,
-            providers: new.gauges("claimgate_providers", "Providers by state.", &["state"])?,
-            token_cache_hits: new.counter("claimgate_token_cache_hits_total", "Cache hits.")?,
-            token_cache_misses: new.counter("claimgate_token_cache_misses_total", "Misses.")?,
-            token_cache_evictions: new
-                .counter("claimgate_token_cache_evictions_total", "Entries dropped for room.")?,
-            token_cache_bytes: new.gauge("claimgate_token_cache_bytes", "Size of the cache.")?,
-            config_generation: new
-                .gauge("claimgate_config_generation", "Configs served by this process.")?,
-            config_info: new.gauges("claimgate_config_info", "1, with the hash.", &["hash"])?,
-            config_reloads: new.counters(
-                "claimgate_config_reloads_total",
-                "Reloads by result.",
-                &["result"],
-            )?,
-            config_last_reload_successful: new
-                .gauge("claimgate_config_last_reload_successful", "1 if it was.")?,
-            config_last_reload_success: new.register(Gauge::new(
-                "claimgate_config_last_reload_success_timestamp_seconds",
-                "Unix time of the newest successful load.",
-            )?)?,
+            token_cache: TokenCacheMetrics::new(&new)?,
+            jwks: JwksMetrics::new(&new)?,
+            config: ConfigMetrics::new(&new)?,
             reading: Mutex::new(()),
             registry: new.0,
         })
@@ -170,26 +132,23 @@ impl Metrics {
 
     /// Counts one fetch for each provider that shares the set.
     pub fn jwks_fetched(&self, providers: &[Name], error: Option<FetchError>) {
-        let result = error.map_or("success", FetchError::label);
-        for provider in providers {
-            self.jwks_fetches.with_label_values(&[provider.as_str(), result]).inc();
-        }
+        self.jwks.fetched(providers, error);
     }
 
     /// A config began to be served.
     pub fn applied(&self, snapshot: &Snapshot, unix: f64) {
-        self.config_generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
-        self.config_info.reset();
-        self.config_info.with_label_values(&[snapshot.config_hash.as_str()]).set(1);
-        self.config_last_reload_successful.set(1);
-        self.config_last_reload_success.set(unix);
-        self.config_reloads.with_label_values(&["success"]).inc();
+        self.config.generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
+        self.config.info.reset();
+        self.config.info.with_label_values(&[snapshot.config_hash.as_str()]).set(1);
+        self.config.last_reload_successful.set(1);
+        self.config.last_reload_success.set(unix);
+        self.config.reloads.with_label_values(&["success"]).inc();
     }
 
     /// A changed config could not be served.
     pub fn refused(&self) {
-        self.config_last_reload_successful.set(0);
-        self.config_reloads.with_label_values(&["failure"]).inc();
+        self.config.last_reload_successful.set(0);
+        self.config.reloads.with_label_values(&["failure"]).inc();
     }
 
     /// The Prometheus text exposition format, version 0.0.4, with the gauges of `samples`.
@@ -197,66 +156,48 @@ impl Metrics {
     pub fn text(&self, samples: &[ProviderSample<'_>], token_cache_bytes: u64) -> String {
         // Two readers at once would otherwise count a sample twice, or miss it.
         let _one = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        self.sample(samples);
-        self.token_cache_bytes.set(i64::try_from(token_cache_bytes).unwrap_or(i64::MAX));
+        self.jwks.sample(samples);
+        self.token_cache.bytes.set(i64::try_from(token_cache_bytes).unwrap_or(i64::MAX));
         let mut text = Vec::new();
         // Writing to memory fails only for a metric without samples, which gather leaves out.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
+}
 
-    /// Providers that are gone leave no series behind.
-    fn sample(&self, samples: &[ProviderSample<'_>]) {
-        self.jwks_keys.reset();
-        self.jwks_failures.reset();
-        self.jwks_last_success.reset();
-        self.jwks_suppressed.reset();
-        self.tls_verification_disabled.reset();
-        for state in ProviderState::ALL {
-            let count = samples.iter().filter(|sample| sample.state == state).count();
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.providers.with_label_values(&[state.label()]).set(count);
-        }
-        for sample in samples {
-            let name = [sample.name];
-            self.jwks_keys.with_label_values(&name).set(sample.keys);
-            if sample.skips_tls_verification {
-                self.tls_verification_disabled.with_label_values(&name).set(1);
-            }
-            let Some(fetches) = &sample.fetches else { continue };
-            self.jwks_failures.with_label_values(&name).set(fetches.consecutive_failures.into());
-            self.jwks_suppressed.with_label_values(&name).inc_by(fetches.suppressed);
-            if let Some(unix) = fetches.last_success_unix {
-                self.jwks_last_success.with_label_values(&name).set(unix);
-            }
-        }
+impl TokenCacheMetrics {
+    fn new(new: &Registered) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            bytes: new.gauge("claimgate_token_cache_bytes", "Size of the token cache.")?,
+            hits: new.counter("claimgate_token_cache_hits_total", "Tokens recalled.")?,
+            misses: new.counter("claimgate_token_cache_misses_total", "Tokens not recalled.")?,
+            evictions: new
+                .counter("claimgate_token_cache_evictions_total", "Tokens dropped for room.")?,
+        })
     }
 }
 
-/// What the gauges show of one provider, read when `/metrics` is.
-#[derive(Debug, Clone, Copy)]
-pub struct ProviderSample<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its state.
-    pub state: ProviderState,
-    /// How many usable keys it has.
-    pub keys: i64,
-    /// Whether its set is fetched without verifying the server.
-    pub skips_tls_verification: bool,
-    /// Its fetches; none for keys from the config.
-    pub fetches: Option<FetchSample>,
-}
-
-/// What the gauges show of one fetched set.
-#[derive(Debug, Clone, Copy)]
-pub struct FetchSample {
-    /// Failed fetches since the last success.
-    pub consecutive_failures: u32,
-    /// Refreshes that the cool-down prevented.
-    pub suppressed: u64,
-    /// Unix time of the newest success, in seconds.
-    pub last_success_unix: Option<f64>,
+impl ConfigMetrics {
+    fn new(new: &Registered) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            generation: new
+                .gauge("claimgate_config_generation", "Configs served by this process.")?,
+            info: new.gauges("claimgate_config_info", "1, with the config's hash.", &["hash"])?,
+            reloads: new.counters(
+                "claimgate_config_reloads_total",
+                "Loads by result.",
+                &["result"],
+            )?,
+            last_reload_successful: new.gauge(
+                "claimgate_config_last_reload_successful",
+                "1 if the newest load was good.",
+            )?,
+            last_reload_success: new.register(Gauge::new(
+                "claimgate_config_last_reload_success_timestamp_seconds",
+                "Unix time of the newest good load.",
+            )?)?,
+        })
+    }
 }
 
 /// Makes metrics and registers each where it is made.
