@@ -1,0 +1,150 @@
+//! One check in process, CheckRequest bytes in to CheckResponse bytes out, with its allocations.
+//!
+//! Warm: the token was seen before. Cold: it was not. Verify: the bare signature, the floor of a
+//! cold check.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that cannot go on has failed"
+)]
+
+#[path = "../tests/support/keys.rs"]
+mod keys;
+
+use std::{sync::LazyLock, time::Duration};
+
+use bytes::Bytes;
+use claimgate::{
+    clock::Clock,
+    config::load::load,
+    grpc::Authorizer,
+    jwks::{
+        key::{Algorithm, Key, Origin},
+        store::KeyStore,
+    },
+    snapshot::cell::SnapshotCell,
+    telemetry::{metrics::Metrics, references::References},
+    token_cache::TokenCache,
+};
+use divan::{AllocProfiler, Bencher};
+use envoy_types::pb::envoy::service::auth::v3::{
+    AttributeContext, CheckRequest,
+    attribute_context::{HttpRequest, Request},
+};
+use keys::TestKey;
+use prost::Message as _;
+use serde_json::json;
+use tokio::runtime::{Builder, Runtime};
+
+#[global_allocator]
+static ALLOCATOR: AllocProfiler = AllocProfiler::system();
+
+const ALGORITHMS: [&str; 3] = ["RS256", "ES256", "EdDSA"];
+const BUDGET: Duration = Duration::from_secs(1);
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime"));
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = ALGORITHMS)]
+fn warm(bencher: Bencher<'_, '_>, alg: &'static str) {
+    check(bencher, alg, 64 * 1024 * 1024);
+}
+
+#[divan::bench(args = ALGORITHMS)]
+fn cold(bencher: Bencher<'_, '_>, alg: &'static str) {
+    check(bencher, alg, 0);
+}
+
+#[divan::bench(args = ALGORITHMS)]
+fn verify(bencher: Bencher<'_, '_>, alg: &'static str) {
+    let key = TestKey::new(alg);
+    let message = vec![b'a'; 700];
+    let signature = key.sign(&message);
+    let parsed = Key::parse(&key.jwk().to_string(), Origin::Network).expect("a key");
+    let algorithm = Algorithm::parse(alg).expect("an algorithm");
+    bencher.bench_local(|| assert!(parsed.verifies(algorithm, &message, &signature)));
+}
+
+fn check(bencher: Bencher<'_, '_>, alg: &'static str, cache: u64) {
+    let key = TestKey::new(alg);
+    let authorizer = authorizer(&key, cache);
+    let request = request(&key);
+    let ask = || RUNTIME.block_on(authorizer.check(request.clone(), BUDGET));
+    let answer = ask();
+    assert!(answer.windows(5).any(|bytes| bytes == b"alice"), "not allowed");
+    bencher.bench_local(ask);
+}
+
+fn authorizer(key: &TestKey, cache: u64) -> Authorizer {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("claimgate.yaml");
+    let jwks = key.jwks();
+    let config = format!(
+        "
+providers:
+- name: bench
+  issuer: https://issuer.example
+  audiences: [bench-api]
+  jwks: {{ inline: {jwks} }}
+  claim_to_headers:
+  - {{ claim: sub, header: x-auth-subject }}
+  - {{ claim: groups, header: x-auth-groups }}
+  - {{ value: provider, header: x-auth-provider }}
+policies:
+- {{ name: bench, providers: [bench] }}
+default_policy: bench
+"
+    );
+    std::fs::write(&file, config).expect("a config");
+    let clock = Clock::start();
+    let loaded = load(&file).expect("a good config");
+    Authorizer {
+        cell: SnapshotCell::new(loaded.into_snapshot(1, clock.wall())).into(),
+        store: KeyStore::default().into(),
+        tokens: TokenCache::new(cache, || {}),
+        metrics: Metrics::new().expect("metrics").into(),
+        references: References::default(),
+        clock,
+        namespace: "claimgate".to_owned(),
+    }
+}
+
+/// A CheckRequest of about 1.5 KiB with the headers of a browser.
+fn request(key: &TestKey) -> Bytes {
+    let exp = Clock::start().now().unix.floor() + 86_400.0;
+    let claims = json!({
+        "iss": "https://issuer.example", "sub": "alice", "aud": "bench-api", "exp": exp,
+        "iat": exp - 86_400.0, "jti": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+        "scope": "orders.read orders.write", "groups": ["staff", "AI-Users"],
+        "email": "alice@example.com", "azp": "web", "realm_access": { "roles": ["user"] },
+    });
+    let bearer = format!("Bearer {}", key.token(&claims));
+    let headers = [
+        (":authority", "api.example.com"),
+        (":method", "GET"),
+        (":path", "/orders/42?expand=items"),
+        ("accept", "application/json, text/plain, */*"),
+        ("accept-encoding", "gzip, deflate, br"),
+        ("authorization", bearer.as_str()),
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        ("x-forwarded-proto", "https"),
+        ("x-request-id", "b5b7a6c2-9a31-4c07-9c0c-0a1d0f4b6a11"),
+    ];
+    let http = HttpRequest {
+        method: "GET".to_owned(),
+        path: "/orders/42?expand=items".to_owned(),
+        host: "api.example.com".to_owned(),
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        ..HttpRequest::default()
+    };
+    let request = Some(Request { http: Some(http), ..Request::default() });
+    let attributes = Some(AttributeContext { request, ..AttributeContext::default() });
+    CheckRequest { attributes }.encode_to_vec().into()
+}
