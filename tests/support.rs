@@ -1,6 +1,12 @@
 //! What the test targets share: keys that sign anything, issuers that misbehave on demand, a
 //! server in this process, and answers read as Envoy reads them.
 #![allow(dead_code, reason = "each target uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 #[path = "support/answer.rs"]
 pub(crate) mod answer;

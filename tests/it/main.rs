@@ -1,4 +1,10 @@
 //! A real client on the real ports of a real server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 #[path = "../support.rs"]
 mod support;
