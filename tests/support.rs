@@ -10,6 +10,8 @@
 
 #[path = "support/answer.rs"]
 pub(crate) mod answer;
+#[path = "support/grpc.rs"]
+pub(crate) mod grpc;
 #[path = "support/issuer.rs"]
 pub(crate) mod issuer;
 #[path = "support/keys.rs"]
@@ -50,4 +52,17 @@ pub(crate) fn provider(name: &str, issuer: &str, jwks: &Value) -> String {
     format!(
         "- name: {name}\n  issuer: {issuer}\n  audiences: [{AUDIENCE}]\n  jwks: {{ inline: {jwks} }}\n  claim_to_headers:\n  - {{ claim: sub, header: x-auth-subject }}\n  - {{ value: provider, header: x-auth-provider }}\n"
     )
+}
+
+/// One list item of `providers:` with keys from this URL; `jwks` adds to its mapping.
+pub(crate) fn remote(name: &str, issuer: &str, uri: &str, jwks: &str) -> String {
+    format!(
+        "- name: {name}\n  issuer: {issuer}\n  audiences: [{AUDIENCE}]\n  jwks: {{ uri: '{uri}', {jwks} }}\n  claim_to_headers:\n  - {{ claim: sub, header: x-auth-subject }}\n"
+    )
+}
+
+/// A config of these providers and one policy `p`, the default, with these members.
+pub(crate) fn config(providers: &[String], policy: &str) -> String {
+    let providers = providers.concat();
+    format!("providers:\n{providers}policies: [{{ name: p, {policy} }}]\ndefault_policy: p\n")
 }

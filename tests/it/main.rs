@@ -9,4 +9,18 @@
 #[path = "../support.rs"]
 mod support;
 
+mod algorithms;
+mod answers;
+mod credentials;
+mod dates;
+mod endpoints;
+mod keys;
+mod modes;
+mod references;
+mod reload;
+mod routes;
 mod smoke;
+mod tls;
+mod tokens;
+mod unavailable;
+mod verified;

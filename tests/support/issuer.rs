@@ -16,6 +16,8 @@ pub(crate) enum Behaviour {
     Serve(String),
     /// This status and body.
     Fail(u16, String),
+    /// 302 to this URL.
+    Redirect(String),
     /// No answer until the behaviour changes; then as that says.
     Hang,
 }
@@ -94,6 +96,7 @@ async fn answer(State(shared): State<Arc<Shared>>) -> axum::response::Response {
         Behaviour::Fail(status, body) => {
             (StatusCode::from_u16(status).unwrap(), body).into_response()
         }
+        Behaviour::Redirect(to) => (StatusCode::FOUND, [("location", to)]).into_response(),
         Behaviour::Hang => unreachable!("waited for another"),
     }
 }

@@ -1,6 +1,6 @@
 //! A claimgate in this process, asked over its real ports.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{panic::Location, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::http::Response;
 use claimgate::{
@@ -9,11 +9,19 @@ use claimgate::{
     server::Server,
     settings::Settings,
 };
-use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use envoy_types::pb::envoy::service::auth::v3::{
+    CheckResponse, authorization_client::AuthorizationClient,
+};
+use prost::Message as _;
 use tempfile::TempDir;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::health_client::HealthClient;
 
-use crate::support::{answer::Answer, request::TestRequest};
+use crate::support::{
+    answer::Answer,
+    grpc::{CHECK, RawClient},
+    request::TestRequest,
+};
 
 /// A running server and a connection to it.
 pub(crate) struct TestServer {
@@ -56,6 +64,67 @@ impl TestServer {
             let response = client.check(request.build()).await.expect("never a gRPC error");
             Answer::read(response.into_inner())
         }
+    }
+
+    /// Asks once and holds the answer to this status and reason.
+    #[track_caller]
+    pub(crate) fn expect(
+        &self,
+        request: TestRequest,
+        status: u32,
+        reason: &str,
+    ) -> impl Future<Output = Answer> + use<> {
+        let (caller, reason) = (Location::caller(), reason.to_owned());
+        let answer = self.check(request);
+        async move {
+            let answer = answer.await;
+            assert_eq!((answer.status, answer.reason()), (status, &*reason), "asked at {caller}");
+            answer
+        }
+    }
+
+    /// Sends these bytes as the CheckRequest, with this `grpc-timeout`.
+    pub(crate) async fn raw(&self, request: Vec<u8>, timeout: Option<Duration>) -> Answer {
+        let client = RawClient::connect(self.server.grpc[0]).await;
+        let answer = client.call(CHECK, request, timeout).await.expect("never a gRPC error");
+        Answer::read(CheckResponse::decode(answer).unwrap())
+    }
+
+    /// A client of the health service, on a connection of its own.
+    pub(crate) async fn health(&self) -> HealthClient<Channel> {
+        let address = format!("http://{}", self.server.grpc[0]);
+        HealthClient::new(Endpoint::from_shared(address).unwrap().connect().await.unwrap())
+    }
+
+    /// Replaces the config file at once, as an atomic rename does.
+    pub(crate) fn rewrite(&self, config: &str) {
+        let new = self.folder.path().join(".new");
+        std::fs::write(&new, config).unwrap();
+        std::fs::rename(&new, self.config()).unwrap();
+    }
+
+    /// Asks for `/status` until it is so, and returns it.
+    pub(crate) async fn status_until(
+        &self,
+        is_so: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
+        let asking = async {
+            loop {
+                let status = self.status().await;
+                if is_so(&status) {
+                    return status;
+                }
+            }
+        };
+        let bound = Duration::from_secs(60);
+        tokio::time::timeout(bound, asking).await.expect("the status changes in a minute")
+    }
+
+    /// Asks for `/metrics` until this sample has at least this value.
+    pub(crate) async fn metric_reaches(&self, sample: &str, least: f64) {
+        let asking = async { while self.metric(sample).await.unwrap_or(0.0) < least {} };
+        let bound = Duration::from_secs(60);
+        tokio::time::timeout(bound, asking).await.expect("the metric moves in a minute");
     }
 
     /// GETs a path of the HTTP port.

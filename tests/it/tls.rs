@@ -1,0 +1,147 @@
+//! Key sets over TLS: whose certificate is believed, and how loudly one is not asked for.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use axum::{Router, routing::get};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        pki_types::{CertificateDer, PrivatePkcs8KeyDer},
+    },
+    server::TlsStream,
+};
+
+use crate::support::{
+    answer::Answer, claims, keys::ES256, request::TestRequest, server::TestServer,
+};
+
+const ISSUER: &str = "https://issuer.example";
+
+/// A JWKS endpoint behind a certificate of a CA that nobody knows.
+struct TlsIssuer {
+    uri: String,
+    ca_pem: String,
+    _server: JoinSet<()>,
+}
+
+impl TlsIssuer {
+    async fn start() -> Self {
+        let (ca_pem, config) = certificates();
+        let tcp = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let uri = format!("https://{}/jwks", tcp.local_addr().unwrap());
+        let jwks = ES256.jwks().to_string();
+        let routes = Router::new().route("/jwks", get(async move || jwks.clone()));
+        let listener = Listener { tcp, tls: TlsAcceptor::from(Arc::new(config)) };
+        let mut server = JoinSet::new();
+        server.spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        Self { uri, ca_pem, _server: server }
+    }
+}
+
+fn certificates() -> (String, ServerConfig) {
+    let mut ca = CertificateParams::new([]).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca_key = KeyPair::generate().unwrap();
+    let ca_certificate = ca.self_signed(&ca_key).unwrap();
+    let issuer = Issuer::new(ca, ca_key);
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key, &issuer).unwrap();
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    let chain = vec![CertificateDer::from(leaf.der().to_vec())];
+    let config = ServerConfig::builder().with_no_client_auth();
+    (pem(ca_certificate.der()), config.with_single_cert(chain, key.into()).unwrap())
+}
+
+fn pem(der: &[u8]) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let lines: Vec<_> = STANDARD.encode(der).into_bytes();
+    let body: Vec<_> = lines.chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", body.join("\n"))
+}
+
+struct Listener {
+    tcp: TcpListener,
+    tls: TlsAcceptor,
+}
+
+impl axum::serve::Listener for Listener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let (stream, address) = self.tcp.accept().await.unwrap();
+            // A client that does not believe us hangs up.
+            if let Ok(stream) = self.tls.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+}
+
+/// A server whose one provider has these further `jwks` options.
+async fn serve(issuer: &TlsIssuer, options: &str) -> TestServer {
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, &issuer.ca_pem).unwrap();
+    let options = options.replace("CA", &ca_file.display().to_string());
+    let uri = &issuer.uri;
+    TestServer::start(&format!(
+        "providers:\n- name: a\n  issuer: {ISSUER}\n  audiences: any\n  jwks: {{ uri: '{uri}', {options} }}\npolicies: [{{ name: p, providers: [a] }}]\ndefault_policy: p\n"
+    ))
+    .await
+}
+
+async fn ask(server: &TestServer) -> Answer {
+    server.check(TestRequest::bearer(&ES256.token(&claims(ISSUER)))).await
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_not_believed() {
+    let issuer = TlsIssuer::start().await;
+    let server = serve(&issuer, "").await;
+    assert_eq!(ask(&server).await.reason(), "keys_unavailable");
+    let provider = &server.status().await["providers"][0];
+    assert_eq!(provider["state"], "unavailable");
+    assert_eq!(provider["last_error"], "connection failed");
+}
+
+#[tokio::test]
+async fn ca_file_makes_its_authority_believed() {
+    let issuer = TlsIssuer::start().await;
+    let server = serve(&issuer, "ca_file: 'CA'").await;
+    assert_eq!(ask(&server).await.status, 200);
+    let off = server.metric("claimgate_tls_verification_disabled{provider=\"a\"}").await;
+    assert_eq!(off, None);
+}
+
+#[tokio::test]
+async fn the_ca_file_of_another_authority_changes_nothing() {
+    let (issuer, other) = (TlsIssuer::start().await, TlsIssuer::start().await);
+    let mixed = TlsIssuer { ca_pem: other.ca_pem, ..issuer };
+    let server = serve(&mixed, "ca_file: 'CA'").await;
+    assert_eq!(ask(&server).await.reason(), "keys_unavailable");
+}
+
+#[tokio::test]
+async fn skipped_verification_works_and_is_loud() {
+    let issuer = TlsIssuer::start().await;
+    let server = serve(&issuer, "skip_tls_verification: true").await;
+    assert_eq!(ask(&server).await.status, 200);
+    let status = server.status().await;
+    assert_eq!(status["providers"][0]["skip_tls_verification"], true);
+    assert!(status["warnings"][0].as_str().unwrap().contains("skip_tls_verification"));
+    let off = server.metric("claimgate_tls_verification_disabled{provider=\"a\"}").await;
+    assert_eq!(off, Some(1.0));
+}
