@@ -3,7 +3,7 @@
 //! It decides nothing about requests; everything long-lived starts here or in `jwks/refresh.rs`.
 
 mod connection;
-pub mod listen;
+mod listen;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -21,7 +21,8 @@ use crate::{
     },
     grpc::{Authorizer, SERVICE},
     jwks::{fetch::FetchJwks, refresh::Refresher, store::KeyStore},
-    settings::Settings,
+    server::listen::Listener,
+    settings::{GrpcAddress, Settings},
     snapshot::{Snapshot, cell::SnapshotCell},
     telemetry::{metrics::Metrics, references::References},
     token_cache::TokenCache,
@@ -37,7 +38,7 @@ pub enum StartError {
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address that was asked for.
-        address: SocketAddr,
+        address: GrpcAddress,
         /// The system's reason.
         source: io::Error,
     },
@@ -49,6 +50,8 @@ pub enum StartError {
 /// A server that answers.
 pub struct Server {
     /// Where Envoy asks, with the ports that the system chose.
+    pub listens_at: Vec<GrpcAddress>,
+    /// The TCP ports among them.
     pub grpc: Vec<SocketAddr>,
     /// Where operators look.
     pub http: SocketAddr,
@@ -85,15 +88,14 @@ impl Server {
         let (health, health_server) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::NotServing).await;
         let mut listeners = Vec::new();
-        let mut grpc = Vec::new();
-        for &address in &settings.grpc_listen {
-            let failed = |source| StartError::Listen { address, source };
-            let listener = listen::Listener::bind(address).await.map_err(failed)?;
-            grpc.push(listener.address().map_err(failed)?);
-            listeners.push(listener);
+        for address in &settings.grpc_listen {
+            let failed = |source| StartError::Listen { address: address.clone(), source };
+            listeners.push(Listener::bind(address, settings.socket_mode).await.map_err(failed)?);
         }
+        let listens_at: Vec<_> =
+            listeners.iter().map(|listener| listener.address.clone()).collect();
         let address = settings.http_listen;
-        let failed = |source| StartError::Listen { address, source };
+        let failed = |source| StartError::Listen { address: GrpcAddress::Tcp(address), source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let http = listener.local_addr().map_err(failed)?;
 
@@ -107,7 +109,8 @@ impl Server {
         let mut background = JoinSet::new();
         let status = Status { authorizer: authorizer.clone(), ready: readiness };
         background.spawn(admin::serve(listener, status));
-        Ok(Self { grpc, http, settings, health, ready, stop, tasks, background })
+        let grpc = listens_at.iter().filter_map(GrpcAddress::tcp).collect();
+        Ok(Self { listens_at, grpc, http, settings, health, ready, stop, tasks, background })
     }
 
     /// Says ready once the keys are there, or there was time enough for them.
@@ -139,6 +142,9 @@ impl Server {
             set_health(&self.health, ServingStatus::NotServing).await;
             tokio::time::sleep(self.settings.drain_settle).await;
             self.stop.send_replace(true);
+            // Ends the streams of those who watch, so that nobody waits for them.
+            self.health.clear_service_status("").await;
+            self.health.clear_service_status(SERVICE).await;
             while self.tasks.join_next().await.is_some() {}
         };
         if tokio::time::timeout(self.settings.drain_timeout, stopping).await.is_err() {

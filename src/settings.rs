@@ -1,6 +1,6 @@
 //! What flags and environment fix for the life of the process. The config file is not here.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, ValueEnum};
 
@@ -12,7 +12,7 @@ pub struct Settings {
     #[arg(long, env = "CLAIMGATE_CONFIG", value_name = "PATH")]
     pub config: PathBuf,
 
-    /// Where Envoy asks; may be repeated
+    /// Where Envoy asks: HOST:PORT, or unix:/path; may be repeated
     #[arg(
         long,
         env = "CLAIMGATE_GRPC_LISTEN",
@@ -20,7 +20,17 @@ pub struct Settings {
         value_delimiter = ',',
         default_value = "127.0.0.1:9191"
     )]
-    pub grpc_listen: Vec<SocketAddr>,
+    pub grpc_listen: Vec<GrpcAddress>,
+
+    /// Permissions of a unix socket, octal
+    #[arg(
+        long,
+        env = "CLAIMGATE_SOCKET_MODE",
+        value_name = "MODE",
+        default_value = "0660",
+        value_parser = socket_mode
+    )]
+    pub socket_mode: u32,
 
     /// Where /healthz, /readyz, /metrics and /status are
     #[arg(
@@ -44,9 +54,9 @@ pub struct Settings {
     #[arg(long, env = "CLAIMGATE_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
 
-    /// error, warn, info, debug or trace
-    #[arg(long, env = "CLAIMGATE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
-    pub log_level: String,
+    /// What is logged of claimgate itself; libraries log warnings and errors
+    #[arg(long, env = "CLAIMGATE_LOG_LEVEL", value_enum, default_value = "info")]
+    pub log_level: LogLevel,
 
     /// Ready after this time even if an issuer has not answered yet
     #[arg(long, env = "CLAIMGATE_READY_TIMEOUT", value_name = "DURATION", default_value = "5s",
@@ -78,6 +88,64 @@ pub enum LogFormat {
     Json,
 }
 
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// What is broken.
+    Error,
+    /// What needs attention.
+    Warn,
+    /// What changes.
+    Info,
+    /// Every check, too.
+    Debug,
+    /// As debug.
+    Trace,
+}
+
+/// An address of the gRPC service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrpcAddress {
+    /// A TCP port; 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+impl GrpcAddress {
+    /// The TCP address, if it is one.
+    #[must_use]
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl FromStr for GrpcAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("unix:") {
+            Some(path) if path.starts_with('/') => Ok(Self::Unix(path.into())),
+            Some(_) => Err("not an absolute path; accepted is unix:/path".to_owned()),
+            None => text.parse().map(Self::Tcp).map_err(|_| {
+                "not an address; accepted are IP:PORT, [IPv6]:PORT and unix:/path".to_owned()
+            }),
+        }
+    }
+}
+
+impl fmt::Display for GrpcAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 impl Settings {
     /// Settings for a server on loopback with ports from the system.
     #[must_use]
@@ -85,11 +153,12 @@ impl Settings {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
             config,
-            grpc_listen: vec![any],
+            grpc_listen: vec![GrpcAddress::Tcp(any)],
+            socket_mode: 0o660,
             http_listen: any,
             metadata_namespace: "claimgate".to_owned(),
             log_format: LogFormat::Text,
-            log_level: "warn".to_owned(),
+            log_level: LogLevel::Warn,
             ready_timeout: Duration::from_secs(5),
             drain_settle: Duration::ZERO,
             drain_timeout: Duration::from_secs(5),
@@ -114,4 +183,49 @@ fn duration(text: &str) -> Result<Duration, String> {
     crate::duration::parse(text).ok_or_else(|| {
         "not a duration; accepted are whole seconds, minutes or hours: 30s, 10m, 24h".to_owned()
     })
+}
+
+/// Octal permissions, such as `0660`.
+fn socket_mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| "not a mode; accepted are 000 to 0777, octal".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<&str>) {
+        let read = text.parse::<GrpcAddress>().ok().map(|address| address.to_string());
+        assert_eq!(read.as_deref(), expected, "{text}");
+    }
+
+    #[test]
+    fn addresses_are_ports_or_absolute_sockets() {
+        check("127.0.0.1:9191", Some("127.0.0.1:9191"));
+        check("[::1]:0", Some("[::1]:0"));
+        check("unix:/run/claimgate.sock", Some("unix:/run/claimgate.sock"));
+        for text in ["", "9191", ":9191", "127.0.0.1", "unix:", "unix:claimgate.sock", "tcp:1"] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn a_socket_mode_is_octal() {
+        assert_eq!(socket_mode("0660"), Ok(0o660));
+        for text in ["", "rw", "888", "01000", "-1"] {
+            assert!(socket_mode(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_settle_time_is_at_most_a_third_of_the_drain() {
+        let mut settings = Settings::loopback(PathBuf::new());
+        settings.drain_timeout = Duration::from_secs(15);
+        settings.drain_settle = Duration::from_secs(5);
+        assert!(settings.clone().checked().is_ok());
+        settings.drain_settle = Duration::from_secs(6);
+        assert!(settings.checked().is_err());
+    }
 }

@@ -3,26 +3,44 @@
 pub mod metrics;
 pub mod references;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, stderr};
 
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    Layer as _, Registry,
+    filter::Targets,
+    fmt,
+    layer::{Layered, SubscriberExt as _},
+};
 
-use crate::settings::LogFormat;
+use crate::settings::{LogFormat, LogLevel};
 
-/// Sends the log to stderr. Called once, by `main`.
+/// Sends the log to stderr. Called once, by a command.
 ///
-/// `level` is a level or a filter directive list such as `info,claimgate=debug`; one that cannot
-/// be read means `info`.
-pub fn init(format: LogFormat, level: &str) {
-    // Envoy's and the client library's own spans would carry request data at trace level.
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = fmt::Subscriber::builder()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(filter);
+/// Libraries log warnings and errors alone, whatever `level` is: at lower levels they would write
+/// what clients sent.
+pub fn init(format: LogFormat, level: LogLevel) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let libraries = level.min(LevelFilter::WARN);
+    let filter = Targets::new().with_default(libraries).with_target("claimgate", level);
+    let log = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
     // A second subscriber in one process is refused; the first one stays.
     let _ = match format {
-        LogFormat::Text => tracing::subscriber::set_global_default(log.finish()),
-        LogFormat::Json => tracing::subscriber::set_global_default(log.json().finish()),
+        LogFormat::Text => install(Registry::default().with(log.with_filter(filter))),
+        LogFormat::Json => install(Registry::default().with(log.json().with_filter(filter))),
     };
+}
+
+fn install<L>(subscriber: Layered<L, Registry>) -> bool
+where
+    Layered<L, Registry>: tracing::Subscriber + Send + Sync,
+    L: Send + Sync + 'static,
+{
+    tracing::subscriber::set_global_default(subscriber).is_ok()
 }

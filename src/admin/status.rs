@@ -15,7 +15,7 @@ use crate::{
     clock::Now,
     grpc::Authorizer,
     jwks::{
-        key::Key,
+        key::{Algorithm, Key},
         key_set::KeySet,
         store::{Entry, SetState},
     },
@@ -66,7 +66,8 @@ struct ProviderReport {
 #[derive(Debug, Serialize)]
 struct KeyReport {
     kid: Option<String>,
-    alg: Vec<&'static str>,
+    /// None where the key permits several.
+    alg: Option<&'static str>,
     kty: &'static str,
 }
 
@@ -145,7 +146,8 @@ impl Status {
 
 impl KeyReport {
     fn of(key: &Key) -> Self {
-        let alg = key.algorithms().map(|algorithm| algorithm.name()).collect();
+        let mut algorithms = key.algorithms().map(Algorithm::name);
+        let alg = algorithms.next().filter(|_| algorithms.next().is_none());
         Self { kid: key.kid.clone(), alg, kty: key.kind.name() }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     clock::Clock,
     jwks::fetch::HttpFetch,
     server::Server,
-    settings::{LogFormat, Settings},
+    settings::{LogFormat, LogLevel, Settings},
     telemetry,
 };
 
@@ -51,7 +51,7 @@ struct Demo {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    telemetry::init(LogFormat::Text, "warn");
+    telemetry::init(LogFormat::Text, LogLevel::Warn);
     let ran = tokio::runtime::Runtime::new().and_then(|runtime| runtime.block_on(demo(arguments)));
     match ran {
         Ok(true) => ExitCode::SUCCESS,

@@ -15,7 +15,7 @@ pub(super) fn run(settings: Settings) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    telemetry::init(settings.log_format, &settings.log_level);
+    telemetry::init(settings.log_format, settings.log_level);
     let served = tokio::runtime::Runtime::new()
         .map_err(|error| error.to_string())
         .and_then(|runtime| runtime.block_on(serve(settings)));
@@ -33,7 +33,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let server =
         Server::start(settings, Arc::new(HttpFetch)).await.map_err(|error| error.to_string())?;
-    for address in &server.grpc {
+    for address in &server.listens_at {
         tracing::info!(%address, "gRPC");
     }
     tracing::info!(address = %server.http, "HTTP");

@@ -2,17 +2,28 @@
 //!
 //! It does not look into requests (`server/connection.rs`).
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener, UnixStream},
+    sync::watch,
+};
 use tonic_health::pb::health_server::{Health, HealthServer};
 
-use crate::{grpc::Authorizer, server::connection};
+use crate::{grpc::Authorizer, server::connection, settings::GrpcAddress};
 
 /// A burst of Envoy's time-outs resets many streams at once; the default of 20 would close the
 /// connection and fail the checks that are well.
@@ -24,31 +35,43 @@ const WINDOW: u32 = 1024 * 1024;
 /// How long to pause where the system has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A bound port that does not answer yet.
-pub struct Listener {
-    tcp: TcpListener,
+/// A bound address that does not answer yet.
+pub(super) struct Listener {
+    /// The address, with the port that the system chose.
+    pub(super) address: GrpcAddress,
+    socket: Socket,
 }
 
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A connection of either kind.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 impl Listener {
-    /// Binds `address`; port 0 lets the system choose.
+    /// Binds `address`. A unix socket that nobody answers at is replaced, and gets `mode`.
     ///
     /// # Errors
     /// The system's, if it cannot be bound.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        TcpListener::bind(address).await.map(|tcp| Self { tcp })
-    }
-
-    /// The address, with the port that the system chose.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
+    pub(super) async fn bind(address: &GrpcAddress, mode: u32) -> io::Result<Self> {
+        let (address, socket) = match address {
+            GrpcAddress::Tcp(address) => {
+                let tcp = TcpListener::bind(address).await?;
+                (GrpcAddress::Tcp(tcp.local_addr()?), Socket::Tcp(tcp))
+            }
+            GrpcAddress::Unix(path) => {
+                (address.clone(), Socket::Unix(bind_unix(path, mode).await?))
+            }
+        };
+        Ok(Self { address, socket })
     }
 
     /// Serves until `stop` is true, then sends GOAWAY on every connection and waits for what is
     /// in flight.
-    pub async fn serve<H: Health>(
+    pub(super) async fn serve<H: Health>(
         self,
         authorizer: Arc<Authorizer>,
         health: HealthServer<H>,
@@ -58,20 +81,20 @@ impl Listener {
         let http = http();
         loop {
             let accepted = tokio::select! {
-                accepted = self.tcp.accept() => accepted,
+                accepted = self.socket.accept() => accepted,
                 // An error means that nobody is left who could say stop.
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             let stream = match accepted {
-                Ok((stream, _)) => stream,
+                Ok(stream) => stream,
+                // The peer was gone before we came: its affair.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
-            // Small answers must not wait for the client's acknowledgement.
-            let _ = stream.set_nodelay(true);
             let (authorizer, health) = (authorizer.clone(), health.clone());
             let service = service_fn(move |request| {
                 connection::answer(request, authorizer.clone(), health.clone())
@@ -80,9 +103,40 @@ impl Listener {
             // A connection's end, good or bad, is the peer's affair.
             tokio::spawn(connections.watch(served));
         }
-        drop(self.tcp);
+        drop(self.socket);
         connections.shutdown().await;
     }
+}
+
+impl Socket {
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Small answers must not wait for the client's acknowledgement.
+                let _ = stream.set_nodelay(true);
+                Ok(Box::new(stream))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Box::new(stream))
+            }
+        }
+    }
+}
+
+/// What an earlier process left at `path` is taken away, but nothing else is, and no socket that
+/// answers.
+async fn bind_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    let is_socket = |path: &Path| {
+        path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket())
+    };
+    if is_socket(path) && UnixStream::connect(path).await.is_err() {
+        fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
+    Ok(listener)
 }
 
 fn http() -> http2::Builder<TokioExecutor> {

@@ -185,7 +185,7 @@ async fn a_symmetric_key_from_the_network_is_never_used() {
     let token = secret.token(&claims(ISSUER));
     server.expect(TestRequest::bearer(&token), 401, "algorithm_not_allowed").await;
     let keys = server.status().await["providers"][0]["keys"].clone();
-    assert_eq!(keys, json!([{ "kid": "ES256-1", "alg": ["ES256"], "kty": "EC" }]));
+    assert_eq!(keys, json!([{ "kid": "ES256-1", "alg": "ES256", "kty": "EC" }]));
 }
 
 #[tokio::test]

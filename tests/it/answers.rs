@@ -41,7 +41,8 @@ struct Row {
 
 const UNAUTHORIZED: Row = Row { status: 401, code: 16, error: "invalid_token", outcome: "denied" };
 const BAD: Row = Row { status: 400, code: 3, error: "invalid_request", outcome: "denied" };
-const FAULT: Row = Row { status: 503, code: 14, error: "temporarily_unavailable", outcome: "fault" };
+const FAULT: Row =
+    Row { status: 503, code: 14, error: "temporarily_unavailable", outcome: "fault" };
 
 /// Holds an answer to its row, to the byte where the contract says so.
 #[track_caller]

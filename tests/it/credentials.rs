@@ -64,7 +64,9 @@ async fn the_scheme_without_exactly_one_token_is_malformed() {
 #[tokio::test]
 async fn a_comma_makes_two_credentials_whatever_their_schemes() {
     let (server, token) = serving().await;
-    for value in ["Bearer {},Bearer {}", "Basic A,Bearer {}", "Bearer {}, Basic A", "Basic A,Basic B"] {
+    for value in
+        ["Bearer {},Bearer {}", "Basic A,Bearer {}", "Bearer {}, Basic A", "Basic A,Basic B"]
+    {
         check(&server, &value.replace("{}", &token), 400, "multiple_credentials").await;
     }
     for value in [",", ",Bearer {}", "Bearer {},", "Digest a=b, c=d"] {

@@ -29,7 +29,8 @@ fn written(name: &str, text: &str) -> TestRequest {
 async fn a_date_is_a_number_from_zero_to_two_to_the_53() {
     let server = serving("").await;
     for name in ["exp", "nbf", "iat"] {
-        for text in ["null", "true", "\"1\"", "[1]", "{}", "-1", "-0.1", "1e999", "9007199254740994"]
+        for text in
+            ["null", "true", "\"1\"", "[1]", "{}", "-1", "-0.1", "1e999", "9007199254740994"]
         {
             server.expect(written(name, text), 401, "claims_malformed").await;
         }

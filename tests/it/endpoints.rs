@@ -162,9 +162,9 @@ fn names(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let names = types.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     let samples = text.lines().filter(|line| line.starts_with("claimgate_"));
     let labels = samples.filter_map(|line| Some(line.split_once('{')?.1.rsplit_once('}')?.0));
-    let labels = labels.flat_map(|labels| labels.split("\",")).map(|label| {
-        label.split('=').next().unwrap().to_owned()
-    });
+    let labels = labels
+        .flat_map(|labels| labels.split("\","))
+        .map(|label| label.split('=').next().unwrap().to_owned());
     (names, labels.collect())
 }
 
@@ -224,13 +224,19 @@ async fn checks_are_counted_by_their_end() {
     let allowed = r#"outcome="allowed",policy="p",provider="a",reason="""#;
     let missing = r#"outcome="denied",policy="p",provider="",reason="credentials_missing""#;
     let fault = r#"outcome="fault",policy="",provider="",reason="policy_unknown""#;
-    assert_eq!((counted(allowed).await, counted(missing).await, counted(fault).await), (0., 0., 0.));
+    assert_eq!(
+        (counted(allowed).await, counted(missing).await, counted(fault).await),
+        (0., 0., 0.)
+    );
     server.expect(good(), 200, "").await;
     server.expect(good(), 200, "").await;
     server.expect(TestRequest::default(), 401, "credentials_missing").await;
     let lost = good().extension("claimgate.policy", "x");
     server.expect(lost, 503, "policy_unknown").await;
-    assert_eq!((counted(allowed).await, counted(missing).await, counted(fault).await), (2., 1., 1.));
+    assert_eq!(
+        (counted(allowed).await, counted(missing).await, counted(fault).await),
+        (2., 1., 1.)
+    );
     let inline = good().extension("claimgate.providers", "a");
     server.expect(inline, 200, "").await;
     assert_eq!(counted(r#"outcome="allowed",policy="inline",provider="a",reason="""#).await, 1.);

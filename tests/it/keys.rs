@@ -130,7 +130,10 @@ async fn check_bad_refresh(behaviour: Behaviour, last_error: &str) {
     server.expect(signed(&rotated("new"), &issuer), 503, "keys_unavailable").await;
     server.expect(signed(&ES256, &issuer), 200, "").await;
     let provider = server.status().await["providers"][0].clone();
-    assert_eq!((&provider["state"], &provider["last_error"]), (&json!("stale"), &json!(last_error)));
+    assert_eq!(
+        (&provider["state"], &provider["last_error"]),
+        (&json!("stale"), &json!(last_error))
+    );
     assert!(provider["consecutive_failures"].as_u64().unwrap() >= 1);
     assert_eq!(provider["keys"][0]["kid"], Value::from(&*ES256.kid));
 }

@@ -16,7 +16,9 @@ async fn serving() -> TestServer {
     );
     let gone = "- { name: gone, issuer: 'https://gone.example', audiences: any, jwks: { file: gone.json } }\n";
     let policies = MODES.map(|mode| {
-        format!("- {{ name: {mode}, mode: {mode}, providers: [a, gone], scopes: {{ all_of: [s] }} }}\n")
+        format!(
+            "- {{ name: {mode}, mode: {mode}, providers: [a, gone], scopes: {{ all_of: [s] }} }}\n"
+        )
     });
     let keep = "- { name: keep, providers: [a], forward_token: true }\n\
                 - { name: drop, providers: [a], forward_token: false }\n\
@@ -24,7 +26,8 @@ async fn serving() -> TestServer {
                 - { name: ghost, mode: permissive, providers: [ghost] }\n";
     let providers = provider("a", "https://a.example", &jwks) + &off + gone;
     let policies = policies.concat() + keep;
-    let config = format!("strip_headers: [X-Internal, plain]\nproviders:\n{providers}policies:\n{policies}");
+    let config =
+        format!("strip_headers: [X-Internal, plain]\nproviders:\n{providers}policies:\n{policies}");
     TestServer::start(&config).await
 }
 
@@ -87,7 +90,8 @@ fn check_anonymous(answer: &Answer, authorization: Authorization) {
 #[tokio::test]
 async fn without_a_credential_only_strict_denies() {
     let server = serving().await;
-    for request in [TestRequest::default(), TestRequest::default().header("authorization", "Basic x")]
+    for request in
+        [TestRequest::default(), TestRequest::default().header("authorization", "Basic x")]
     {
         let asked = |mode| under(mode, request.clone());
         server.expect(asked("strict"), 401, "credentials_missing").await;
@@ -170,7 +174,8 @@ async fn a_route_can_set_the_mode_of_inline_providers() {
 async fn the_token_reaches_the_upstream_as_the_policy_says() {
     let server = serving().await;
     let token = ES256.token(&good_claims());
-    let request = || TestRequest::bearer(&token).header("x-forwarded-authorization", "Bearer forged");
+    let request =
+        || TestRequest::bearer(&token).header("x-forwarded-authorization", "Bearer forged");
     let keep = server.expect(under("keep", request()), 200, "").await;
     assert!(!keep.removed.contains(&"authorization".to_owned()));
     assert!(keep.removed.contains(&"x-forwarded-authorization".to_owned()));

@@ -63,9 +63,8 @@ async fn a_list_without_any_known_provider_is_a_fault() {
 #[tokio::test]
 async fn disabled_providers_are_known_and_accept_nothing() {
     let server = serving().await;
-    let inline = |providers: &str| {
-        from("https://off.example").extension("claimgate.providers", providers)
-    };
+    let inline =
+        |providers: &str| from("https://off.example").extension("claimgate.providers", providers);
     server.expect(inline("off"), 503, "provider_disabled").await;
     server.expect(inline("off,out"), 503, "provider_disabled").await;
     server.expect(inline("off,nobody"), 503, "provider_disabled").await;

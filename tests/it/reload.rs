@@ -150,7 +150,8 @@ async fn a_key_file_is_part_of_the_config() {
     let server = TestServer::start(&config(&[text.to_owned()], "providers: [a]")).await;
     server.expect(from(A), 503, "keys_unavailable").await;
     let write = |key: &TestKey| {
-        std::fs::write(server.config().with_file_name("keys.json"), key.jwks().to_string()).unwrap();
+        std::fs::write(server.config().with_file_name("keys.json"), key.jwks().to_string())
+            .unwrap();
     };
     write(&ES256);
     generation(&server, 2).await;

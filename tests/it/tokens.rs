@@ -134,10 +134,8 @@ async fn keys_that_a_token_brings_or_points_to_are_never_used() {
 #[tokio::test]
 async fn a_key_counts_only_within_its_provider() {
     let other = TestKey::with_kid("ES256", "other");
-    let providers = [
-        provider("a", ISSUER, &ES256.jwks()),
-        provider("b", "https://b.example", &other.jwks()),
-    ];
+    let providers =
+        [provider("a", ISSUER, &ES256.jwks()), provider("b", "https://b.example", &other.jwks())];
     let server = TestServer::start(&config(&providers, "providers: [a, b]")).await;
     let foreign = TestRequest::bearer(&other.token(&claims(ISSUER)));
     server.expect(foreign, 401, "key_unknown").await;
@@ -207,9 +205,8 @@ async fn one_audience_must_match() {
 #[tokio::test]
 async fn required_claims_are_exact_strings() {
     let server = serving("  required_claims: { hd: example.com, a.b: c }\n").await;
-    let request = |hd: Value, c: Value| {
-        bearer(&with(with(claims(ISSUER), "hd", hd), "a", json!({ "b": c })))
-    };
+    let request =
+        |hd: Value, c: Value| bearer(&with(with(claims(ISSUER), "hd", hd), "a", json!({ "b": c })));
     for hd in [Value::Null, json!("Example.com"), json!(["example.com"]), json!(1), json!("")] {
         server.expect(request(hd, "c".into()), 401, "claims_rejected").await;
     }

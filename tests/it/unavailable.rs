@@ -116,5 +116,8 @@ async fn an_issuer_that_refuses_connections_makes_its_tokens_unavailable() {
     let request = TestRequest::bearer(&ES256.token(&claims(&issuer)));
     server.expect(request, 503, "keys_unavailable").await;
     let provider = server.status().await["providers"][0].clone();
-    assert_eq!((&provider["state"], &provider["last_error"]), (&"unavailable".into(), &"connection failed".into()));
+    assert_eq!(
+        (&provider["state"], &provider["last_error"]),
+        (&"unavailable".into(), &"connection failed".into())
+    );
 }

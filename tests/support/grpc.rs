@@ -31,8 +31,7 @@ impl RawClient {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         let executor = TokioExecutor::new();
-        let (sender, connection) =
-            http2::handshake(executor, TokioIo::new(stream)).await.unwrap();
+        let (sender, connection) = http2::handshake(executor, TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Self(sender)
     }
