@@ -11,6 +11,7 @@ mod support;
 
 mod algorithms;
 mod answers;
+mod cli;
 mod credentials;
 mod dates;
 mod endpoints;
