@@ -8,7 +8,11 @@ mod listen;
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
@@ -59,6 +63,7 @@ pub struct Server {
     health: HealthReporter,
     ready: watch::Sender<bool>,
     stop: watch::Sender<bool>,
+    readiness: Option<JoinHandle<()>>,
     tasks: JoinSet<()>,
     background: JoinSet<()>,
 }
@@ -79,7 +84,7 @@ impl Server {
         config.begin();
         let path = server.settings.config.clone();
         server.background.spawn(follow_files(path, watched, config.clone()));
-        server.background.spawn(server.readiness(config));
+        server.readiness = Some(tokio::spawn(server.become_ready(config)));
         Ok(server)
     }
 
@@ -110,22 +115,34 @@ impl Server {
         let status = Status { authorizer: authorizer.clone(), ready: readiness };
         background.spawn(admin::serve(listener, status));
         let grpc = listens_at.iter().filter_map(GrpcAddress::tcp).collect();
-        Ok(Self { listens_at, grpc, http, settings, health, ready, stop, tasks, background })
+        Ok(Self {
+            listens_at,
+            grpc,
+            http,
+            settings,
+            health,
+            ready,
+            stop,
+            readiness: None,
+            tasks,
+            background,
+        })
     }
 
     /// Says ready once the keys are there, or there was time enough for them.
-    fn readiness(&self, config: Arc<RunningConfig>) -> impl Future<Output = ()> + Send + 'static {
-        let (ready, stop) = (self.ready.clone(), self.stop.subscribe());
-        let (health, timeout) = (self.health.clone(), self.settings.ready_timeout);
+    fn become_ready(
+        &self,
+        config: Arc<RunningConfig>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (ready, health) = (self.ready.clone(), self.health.clone());
+        let timeout = self.settings.ready_timeout;
         async move {
             if tokio::time::timeout(timeout, config.refresher.fetched_once()).await.is_err() {
                 tracing::warn!("an issuer has not answered yet; ready without its keys");
             }
-            if !*stop.borrow() {
-                ready.send_replace(true);
-                set_health(&health, ServingStatus::Serving).await;
-                tracing::info!("ready");
-            }
+            ready.send_replace(true);
+            set_health(&health, ServingStatus::Serving).await;
+            tracing::info!("ready");
         }
     }
 
@@ -138,6 +155,11 @@ impl Server {
     /// Stops: not ready, `drain_settle`, GOAWAY, what is in flight; all within `drain_timeout`.
     pub async fn stop(mut self) {
         let stopping = async {
+            if let Some(readiness) = self.readiness.take() {
+                // Once it has ended, nobody says ready any more.
+                readiness.abort();
+                let _ = readiness.await;
+            }
             self.ready.send_replace(false);
             set_health(&self.health, ServingStatus::NotServing).await;
             tokio::time::sleep(self.settings.drain_settle).await;

@@ -2,13 +2,13 @@
 //!
 //! It does not parse keys and does not decide when to fetch.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Certificate, Client, StatusCode, Url, redirect};
 use thiserror::Error;
 
 use crate::{
-    jwks::key_set::MAX_SET_BYTES,
+    jwks::key_set::{KeySetError, MAX_SET_BYTES},
     provider::{CaFile, JwksPlace},
 };
 
@@ -36,7 +36,7 @@ pub enum FetchError {
     #[error("redirect refused")]
     Redirect,
     #[error("set unusable: {0}")]
-    Unusable(#[from] crate::jwks::key_set::KeySetError),
+    Unusable(#[from] KeySetError),
     #[error("ca_file unreadable or without a certificate")]
     CaFile,
     #[error("TLS set-up failed")]
@@ -60,7 +60,7 @@ impl FetchError {
     }
 }
 
-/// Fetches over HTTP/1.1 or HTTP/2, with rustls and the platform's verifier.
+/// Fetches over HTTP/1.1, with rustls and the platform's verifier.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct HttpFetch;
 
@@ -78,20 +78,21 @@ impl FetchJwks for HttpFetch {
 
 async fn get(place: &JwksPlace) -> Result<Vec<u8>, FetchError> {
     let client = client(place)?;
-    let request = client.get(&place.uri).header("accept", "application/json");
+    let request =
+        client.get(&place.uri).header("accept", "application/json, application/jwk-set+json");
     let mut response = request.send().await.map_err(|error| category(&error))?;
     let status = response.status();
     if status.is_redirection() {
         return Err(FetchError::Redirect);
     }
-    if status != reqwest::StatusCode::OK {
+    if status != StatusCode::OK {
         return Err(FetchError::Status(status.as_u16()));
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| FetchError::Interrupted)? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_SET_BYTES {
-            return Err(crate::jwks::key_set::KeySetError::TooLarge.into());
+            return Err(KeySetError::TooLarge.into());
         }
     }
     Ok(body)
@@ -104,6 +105,10 @@ fn client(place: &JwksPlace) -> Result<Client, FetchError> {
         .redirect(redirect::Policy::custom(same_origin))
         .tls_danger_accept_invalid_certs(!place.verify_tls)
         .user_agent(concat!("claimgate/", env!("CARGO_PKG_VERSION")));
+    if is_loopback(&place.uri) {
+        // HTTP_PROXY and its kin are for what is elsewhere.
+        builder = builder.no_proxy();
+    }
     match &place.ca {
         CaFile::None => {}
         CaFile::Unreadable => return Err(FetchError::CaFile),
@@ -120,6 +125,12 @@ fn same_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let stays =
         attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
     if stays && attempt.previous().len() <= 3 { attempt.follow() } else { attempt.stop() }
+}
+
+fn is_loopback(uri: &str) -> bool {
+    let Ok(url) = Url::parse(uri) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 fn category(error: &reqwest::Error) -> FetchError {

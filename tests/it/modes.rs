@@ -82,8 +82,6 @@ fn check_anonymous(answer: &Answer, authorization: Authorization) {
         expected.insert(0, "authorization");
     }
     assert_eq!(removed, expected);
-    assert!(!answer.metadata.contains_key("provider"));
-    assert!(!answer.metadata.contains_key("subject"));
     assert_eq!(answer.metadata["outcome"], "allowed");
 }
 
@@ -118,7 +116,11 @@ async fn with_a_bad_credential_only_permissive_and_anonymous_pass() {
         let asked = |mode| under(mode, request.clone());
         server.expect(asked("strict"), status, reason).await;
         server.expect(asked("optional"), status, reason).await;
-        check_anonymous(&server.expect(asked("permissive"), 200, reason).await, Removed);
+        let answer = server.expect(asked("permissive"), 200, reason).await;
+        check_anonymous(&answer, Removed);
+        // The log may know whose token it was once it is verified.
+        let verified = ["scope_insufficient", "claims_malformed"].contains(&reason);
+        assert_eq!(answer.metadata.contains_key("provider"), verified, "{reason}");
         check_anonymous(&server.expect(asked("anonymous"), 200, "").await, Kept);
     }
 }
