@@ -46,7 +46,7 @@ impl Answer {
         };
         let mut headers = BTreeMap::new();
         for option in options {
-            assert_eq!(option.append.expect("append is set").value, false);
+            assert!(!option.append.expect("append is set").value);
             assert_eq!(option.append_action, 2, "OVERWRITE_IF_EXISTS_OR_ADD");
             let header = option.header.unwrap();
             assert!(!header.value.is_empty(), "{} is empty", header.key);
