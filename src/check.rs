@@ -197,3 +197,8 @@ impl Identity {
         Self { provider: verified.provider.clone(), subject: subject.map(Cow::into_owned) }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,7 @@ impl HeaderTarget {
     /// [`HeaderTargetError`] if it is no field name or a reserved one.
     pub fn parse(name: &str) -> Result<Self, HeaderTargetError> {
         let name = Self::lower(name)?;
-        if is_reserved(&name) || name == "x-forwarded-authorization" {
+        if is_reserved(&name) || name.replace('_', "-") == "x-forwarded-authorization" {
             return Err(HeaderTargetError::Reserved);
         }
         Ok(Self(name.into()))
@@ -172,6 +172,7 @@ mod tests {
             "x-http-method-override",
             "x-csrf-token",
             "X_Forwarded_For",
+            "X_Forwarded_Authorization",
             "x-forwarded-authorization",
             "x-api-key",
             "te",
@@ -192,5 +193,59 @@ mod tests {
         let owned = OwnedHeaders::new([&target, &target]);
         let names: Vec<&str> = owned.iter().map(|n| &**n).collect();
         assert_eq!(names, ["x-auth-sub", "x_auth_sub"]);
+    }
+
+    #[test]
+    fn every_reserved_name_of_the_contract_is_refused() {
+        for name in [
+            "connection",
+            "upgrade",
+            "trailer",
+            "transfer-encoding",
+            "expect",
+            "via",
+            "forwarded",
+            "origin",
+            "referer",
+            "user-agent",
+            "accept",
+            "accept-encoding",
+            "content-length",
+            "proxy-connection",
+            "grpc-status",
+            "traceparent",
+            "tracestate",
+            "x-request-id",
+            "x-real-ip",
+            "x-original-url",
+            "x-rewrite-url",
+            "x-method-override",
+            "x-verb-method-override",
+            "csrf",
+            "x-xsrf-csrftoken",
+            "x-envoy-internal",
+            "x-forwarded-host",
+            "x-forwarded-proto",
+            "x-forwarded-port",
+            "x-forwarded-prefix",
+            "x-forwarded-client-cert",
+        ] {
+            check(name, Err(HeaderTargetError::Reserved));
+            check(&name.to_ascii_uppercase().replace('-', "_"), Err(HeaderTargetError::Reserved));
+        }
+    }
+
+    #[test]
+    fn names_beside_the_reserved_ones_are_free() {
+        for name in ["x-auth-host", "x-forwarded-user", "x-teams", "team", "x-user-agent"] {
+            check(name, Ok(name));
+        }
+    }
+
+    #[test]
+    fn forward_token_may_use_no_other_reserved_name() {
+        for name in ["x-forwarded-for", "X_Forwarded_Host", "cookie", "x-api-key", "", "x y"] {
+            assert!(HeaderTarget::parse_forward(name).is_err(), "{name}");
+        }
     }
 }

@@ -162,3 +162,57 @@ pub enum AcceptsState {
     /// None is named: only an anonymous policy is so.
     Nobody,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::fixtures::provider;
+
+    fn off(name: &str, issuer: &str) -> Provider {
+        Provider { enabled: false, ..provider(name, issuer) }
+    }
+
+    #[track_caller]
+    fn check(providers: Vec<Provider>, unknown: &[&str], expected: Result<AcceptsState, &str>) {
+        let providers: Vec<_> = providers.into_iter().map(Arc::new).collect();
+        let accepts = Accepts::new(&providers, unknown.iter().map(|&u| u.into()).collect());
+        let got = accepts.map(|accepts| accepts.state()).map_err(|shared| shared.0.0.to_string());
+        assert_eq!(got, expected.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn what_is_left_of_a_policy_s_providers() {
+        check(vec![], &[], Ok(AcceptsState::Nobody));
+        check(vec![], &["x"], Ok(AcceptsState::AllUnknown));
+        check(vec![off("a", "a")], &[], Ok(AcceptsState::AllDisabled));
+        check(vec![off("a", "a")], &["x"], Ok(AcceptsState::AllDisabled));
+        check(vec![off("a", "a"), provider("b", "b")], &["x"], Ok(AcceptsState::Some));
+    }
+
+    #[test]
+    fn an_issuer_has_one_owner_enabled_or_not() {
+        check(vec![provider("a", "i"), provider("b", "i")], &[], Err("i"));
+        check(vec![provider("a", "i"), off("b", "i")], &[], Err("i"));
+        check(vec![off("a", "i"), off("b", "i")], &[], Err("i"));
+        let issuers = vec![Issuer("j".into()), Issuer("i".into())];
+        check(vec![provider("a", "i"), Provider { issuers, ..provider("b", "x") }], &[], Err("i"));
+    }
+
+    #[test]
+    fn each_alias_has_its_owner_and_a_disabled_provider_owns_nothing() {
+        let issuers = vec![Issuer("i".into()), Issuer("j".into())];
+        let aliased = Arc::new(Provider { issuers, ..provider("a", "x") });
+        let accepts = Accepts::new(&[aliased, Arc::new(off("b", "k"))], Vec::new()).unwrap();
+        let owner = |issuer| accepts.owner_of(issuer).map(|owner| owner.name.as_str());
+        assert_eq!(["i", "j", "k", "I", ""].map(owner), [Some("a"), Some("a"), None, None, None]);
+        assert_eq!(accepts.members().iter().map(Name::as_str).collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_mode_is_named_exactly() {
+        assert_eq!(Mode::parse("permissive"), Some(Mode::Permissive));
+        for text in ["", "Strict", "strict ", "off", "allow"] {
+            assert_eq!(Mode::parse(text), None, "{text}");
+        }
+    }
+}

@@ -281,3 +281,61 @@ impl ClaimPath {
         Self { name: name.to_owned(), steps }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_name(text: &str, expected: Option<&str>) {
+        assert_eq!(Name::parse(text).ok().map(|name| name.key()).as_deref(), expected, "{text}");
+    }
+
+    #[test]
+    fn a_name_is_compared_in_lower_case_and_shown_as_written() {
+        check_name("Okta-1.a_B", Some("okta-1.a_b"));
+        check_name("0", Some("0"));
+        check_name(&"a".repeat(63), Some(&"a".repeat(63)));
+        assert_eq!(Name::parse("OkTa").unwrap().to_string(), "OkTa");
+    }
+
+    #[test]
+    fn anything_else_is_no_name() {
+        let long = "a".repeat(64);
+        for text in ["", "-a", ".a", "_a", "a b", "a/b", "é", "aé", "a,b", "a\n", &long] {
+            check_name(text, None);
+        }
+    }
+
+    #[track_caller]
+    fn check_path(name: &str, steps: &[&str]) {
+        assert_eq!(ClaimPath::parse(name).steps, steps, "{name}");
+    }
+
+    #[test]
+    fn a_claim_path_is_dotted_or_a_json_pointer() {
+        check_path("sub", &["sub"]);
+        check_path("a.b.c", &["a", "b", "c"]);
+        check_path("/a.b/c", &["a.b", "c"]);
+        // RFC 6901 section 4: `~1` first, so that `~01` is `~1` and not `/`.
+        check_path("/a~1b/~0/~01", &["a/b", "~", "~1"]);
+        check_path("/", &[""]);
+    }
+
+    #[test]
+    fn the_default_algorithms_are_the_asymmetric_ones() {
+        let default = AlgorithmSet::asymmetric();
+        for algorithm in Algorithm::ALL {
+            assert_eq!(default.contains(algorithm), !algorithm.is_symmetric(), "{algorithm:?}");
+        }
+        assert_eq!(default.iter().count(), 10);
+    }
+
+    #[test]
+    fn a_set_holds_what_it_was_made_of_and_no_other() {
+        for algorithm in Algorithm::ALL {
+            let set: AlgorithmSet = [algorithm, algorithm].into_iter().collect();
+            assert_eq!(set.iter().collect::<Vec<_>>(), [algorithm]);
+        }
+    }
+}

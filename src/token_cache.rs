@@ -75,7 +75,7 @@ impl TokenCache {
     }
 
     /// A policy's name stands for its providers within one generation; an inline one is its
-    /// providers. Every part is preceded by its length, so that no two sequences are alike.
+    /// providers. Every part and every list is preceded by its length, so that no two are alike.
     fn key(&self, generation: u64, policy: &Policy, token: &str) -> Key {
         let mut text = Vec::with_capacity(256 + token.len());
         text.extend_from_slice(&self.secret);
@@ -87,12 +87,131 @@ impl TokenCache {
         part(token);
         part(policy.name.as_ref().map_or("", Name::as_str));
         if policy.name.is_none() {
+            part(&policy.accepts.members().len().to_string());
             policy.accepts.members().iter().for_each(|name| part(name.as_str()));
         }
         for list in &policy.audiences {
-            part("");
+            part(&list.len().to_string());
             list.iter().for_each(|audience| part(audience));
         }
         sha256([text])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        check::fixtures::{okta, orders, policy as named, provider, verified},
+        policy::{Accepts, Policy},
+        provider::Provider,
+    };
+
+    fn inline(members: &[&str]) -> Policy {
+        let provider = |name: &&str| Arc::new(provider(name, &format!("https://{name}")));
+        let providers: Vec<Arc<Provider>> = members.iter().map(provider).collect();
+        let accepts = Accepts::new(&providers, Vec::new()).unwrap();
+        Policy { name: None, accepts, ..orders(okta()) }
+    }
+
+    fn narrowed(policy: Policy, audiences: &[&[&str]]) -> Policy {
+        let lists = audiences.iter().map(|list| list.iter().map(|&a| a.to_owned()).collect());
+        Policy { audiences: lists.collect(), ..policy }
+    }
+
+    type Asked<'a> = (u64, &'a Policy, &'a str);
+
+    /// Whether what is kept under one question is found by another.
+    #[track_caller]
+    fn check(kept: Asked<'_>, asked: Asked<'_>, expected: bool) {
+        let cache = TokenCache::new(1 << 20, || {});
+        cache.put(kept.0, kept.1, kept.2, Arc::new(verified(&orders(okta()), &[])));
+        assert_eq!(cache.get(asked.0, asked.1, asked.2).is_some(), expected, "{kept:?} {asked:?}");
+    }
+
+    #[test]
+    fn a_token_is_found_under_the_same_policy_of_the_same_config() {
+        let policy = orders(okta());
+        check((1, &policy, "a"), (1, &policy.clone(), "a"), true);
+        check((1, &inline(&["a", "b"]), "a"), (1, &inline(&["a", "b"]), "a"), true);
+    }
+
+    #[test]
+    fn another_token_or_config_finds_nothing() {
+        let policy = orders(okta());
+        for asked in [(1, &policy, "b"), (1, &policy, "aa"), (1, &policy, ""), (2, &policy, "a")] {
+            check((1, &policy, "a"), asked, false);
+        }
+    }
+
+    #[test]
+    fn another_policy_finds_nothing() {
+        let kept = orders(okta());
+        check((1, &kept, "t"), (1, &named("other", &[Arc::new(okta())]), "t"), false);
+        check((1, &kept, "t"), (1, &inline(&["okta"]), "t"), false);
+        check((1, &kept, "t"), (1, &inline(&["orders"]), "t"), false);
+        check((1, &inline(&["orders"]), "t"), (1, &kept, "t"), false);
+    }
+
+    #[test]
+    fn other_inline_providers_find_nothing_wherever_their_names_divide() {
+        let kept = inline(&["ab", "c"]);
+        for other in [&["a", "bc"][..], &["abc"], &["ab"], &["c"], &["ab", "c", "d"], &[]] {
+            check((1, &kept, "t"), (1, &inline(other), "t"), false);
+        }
+    }
+
+    #[test]
+    fn other_audiences_find_nothing_wherever_they_divide() {
+        let kept = narrowed(orders(okta()), &[&["ab", "c"]]);
+        let others: [&[&[&str]]; 7] = [
+            &[],
+            &[&["a", "bc"]],
+            &[&["abc"]],
+            &[&["ab"]],
+            &[&["ab"], &["c"]],
+            &[&["ab", "c"], &["c"]],
+            &[&["ab", "c", "c"]],
+        ];
+        for other in others {
+            check((1, &kept, "t"), (1, &narrowed(orders(okta()), other), "t"), false);
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_key_are_not_taken_for_each_other() {
+        let providers_as_audience = narrowed(inline(&["a"]), &[&["b"]]);
+        for other in [inline(&["a", "b"]), narrowed(inline(&["b"]), &[&["a"]]), inline(&["ab"])] {
+            check((1, &providers_as_audience, "t"), (1, &other, "t"), false);
+        }
+        check((1, &orders(okta()), "ta"), (1, &named("aorders", &[]), "t"), false);
+    }
+
+    #[test]
+    fn size_0_is_off() {
+        let cache = TokenCache::new(0, || {});
+        let policy = orders(okta());
+        cache.put(1, &policy, "t", Arc::new(verified(&policy, &[])));
+        cache.clear();
+        assert!(cache.get(1, &policy, "t").is_none());
+        assert_eq!(cache.bytes(), 0);
+    }
+
+    #[test]
+    fn after_clear_nothing_is_found() {
+        let cache = TokenCache::new(1 << 20, || {});
+        let policy = orders(okta());
+        cache.put(1, &policy, "t", Arc::new(verified(&policy, &[])));
+        cache.clear();
+        assert!(cache.get(1, &policy, "t").is_none());
+        cache.put(1, &policy, "t", Arc::new(verified(&policy, &[])));
+        assert!(cache.get(1, &policy, "t").is_some());
+    }
+
+    #[test]
+    fn two_processes_do_not_share_their_keys() {
+        let (one, other) = (TokenCache::new(1, || {}), TokenCache::new(1, || {}));
+        let policy = orders(okta());
+        assert_ne!(one.key(1, &policy, "t"), other.key(1, &policy, "t"));
     }
 }

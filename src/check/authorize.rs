@@ -66,3 +66,6 @@ pub fn identity_headers(
     let fits = headers.iter().all(|(_, value)| value.len() <= MAX_HEADER_BYTES);
     if fits && total <= MAX_HEADERS_BYTES { Ok(headers) } else { Err(Denial::ClaimsMalformed) }
 }
+
+#[cfg(test)]
+mod tests;

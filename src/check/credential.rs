@@ -41,6 +41,8 @@ fn is_token68(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -90,6 +92,23 @@ mod tests {
             ["Basic A,Bearer B", "Bearer A,Bearer A", "Bearer A, Basic B", ",", "Bearer a,"]
         {
             check(&[value], Err(Denial::MultipleCredentials));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_is_one_token68_after_the_scheme(
+            values in prop::collection::vec(
+                prop_oneof!["[ -~]{0,3}[Bb]earer ?[ -~]{0,9}".prop_map(String::into_bytes), any::<Vec<u8>>()],
+                0..3,
+            ),
+        ) {
+            let bytes: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+            if let Ok(token) = bearer(&bytes) {
+                prop_assert_eq!(bytes.len(), 1);
+                prop_assert!(is_token68(token));
+                prop_assert!(bytes[0].trim_ascii().ends_with(token.as_bytes()));
+            }
         }
     }
 }

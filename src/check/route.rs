@@ -245,3 +245,6 @@ fn not_empty(text: &str) -> Result<&str, Fault> {
 fn mode(text: &str) -> Result<Mode, Fault> {
     Mode::parse(text).ok_or(INVALID)
 }
+
+#[cfg(test)]
+mod tests;

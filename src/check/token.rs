@@ -122,6 +122,8 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const HEADER: &str = r#"{"alg":"ES256"}"#;
@@ -246,5 +248,27 @@ mod tests {
     fn size_is_checked_first() {
         check(&"a".repeat(MAX_TOKEN_BYTES), Err(MALFORMED));
         check(&"a".repeat(MAX_TOKEN_BYTES + 1), Err(Denial::TokenTooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(token in any::<String>()) {
+            let _ = Jws::parse(&token);
+        }
+
+        #[test]
+        fn any_three_segments_are_read_without_a_panic(
+            token in "[A-Za-z0-9_-]{0,40}\\.[A-Za-z0-9_-]{0,40}\\.[A-Za-z0-9_-]{0,9}",
+        ) {
+            let _ = Jws::parse(&token);
+        }
+
+        #[test]
+        fn any_json_like_header_and_payload_are_read_without_a_panic(
+            header in r#"\{("alg"|"\PC{0,3}"|[\[\]{}:,"\\u0-9a]){0,12}\}"#,
+            payload in any::<String>(),
+        ) {
+            let _ = Jws::parse(&format!("{}.{}.AA", encode(header), encode(payload)));
+        }
     }
 }

@@ -28,6 +28,8 @@ pub struct Candidate<'t> {
     provider: Arc<Provider>,
     algorithm: Algorithm,
     times: Times,
+    /// What the time check said: an observer may have passed over it.
+    timely: Result<(), Reason>,
 }
 
 /// Which key a candidate needs.
@@ -63,7 +65,16 @@ pub enum KeyProblem {
 
 /// A token that its provider signed, for this policy, at some time.
 ///
-/// Time goes on: [`Verified::still_valid`] looks at it again.
+/// Time goes on: [`Verified::still_valid`] looks at it again. Nobody else can make one, not even
+/// out of another:
+///
+/// ```compile_fail
+/// use claimgate::check::{claims::Claims, verify::Verified};
+///
+/// fn forge(verified: Verified, claims: Claims) -> Verified {
+///     Verified { claims, ..verified }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Verified {
     /// Who vouches for it.
@@ -126,10 +137,10 @@ impl<'t> Candidate<'t> {
         check(Check::Algorithm, Ok(())).map_err(reject)?;
 
         let times = Times::read(&jws.claims);
-        let result = times.and_then(|times| times.allow(&provider, now));
-        check(Check::Time, result.map_err(Into::into)).map_err(reject)?;
+        let timely = times.and_then(|times| times.allow(&provider, now)).map_err(Reason::from);
+        check(Check::Time, timely).map_err(reject)?;
         let times = times.map_err(|denial| reject(denial.into()))?;
-        Ok(Self { jws, provider, algorithm, times })
+        Ok(Self { jws, provider, algorithm, times, timely })
     }
 
     /// The key it needs.
@@ -165,7 +176,7 @@ impl<'t> Candidate<'t> {
         now: Now,
         observer: &mut impl Observer,
     ) -> Result<Verified, Reason> {
-        let Self { jws, provider, algorithm, times } = self;
+        let Self { jws, provider, algorithm, times, timely } = self;
         let keys = keys.map_err(Reason::from);
         observer.observe(Check::Key, keys.as_ref().map(|_| ()).map_err(|reason| *reason))?;
         let keys = keys?;
@@ -176,7 +187,7 @@ impl<'t> Candidate<'t> {
         let key = signed?;
 
         let Jws { header, claims, .. } = jws;
-        let mut ok = Ok(());
+        let mut ok = timely;
         let mut check = |check, result: Result<(), Denial>| {
             let result = result.map_err(Reason::from);
             ok = ok.and(result);
@@ -331,3 +342,6 @@ fn required_claims(claims: &Claims, provider: &Provider) -> Result<(), Denial> {
         .all(|(path, value)| claims.string(path).is_some_and(|claim| claim == *value));
     if holds { Ok(()) } else { Err(Denial::ClaimsRejected) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,3 +163,144 @@ struct Document<'a> {
     #[serde(borrow)]
     keys: Vec<&'a RawValue>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// An oct key, since every 32 bytes are one. `n` makes it another key.
+    fn oct(kid: Option<&str>, n: u8) -> Value {
+        let k = char::from(b'A' + n).to_string().repeat(40) + "AAA";
+        match kid {
+            Some(kid) => json!({ "kty": "oct", "k": k, "alg": "HS256", "kid": kid }),
+            None => json!({ "kty": "oct", "k": k, "alg": "HS256" }),
+        }
+    }
+
+    fn ed25519(kid: &str) -> Value {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid })
+    }
+
+    fn set(keys: &[Value]) -> KeySet {
+        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes(), Origin::Local).unwrap().0
+    }
+
+    #[track_caller]
+    fn check(
+        keys: &[Value],
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        expected: Result<usize, NoKey>,
+    ) {
+        let selected = set(keys).select(kid, algorithm).map(|selected| selected.keys.len());
+        assert_eq!(selected, expected);
+    }
+
+    #[track_caller]
+    fn check_document(document: impl AsRef<[u8]>, expected: KeySetError) {
+        assert_eq!(KeySet::parse(document.as_ref(), Origin::Local).unwrap_err(), expected);
+    }
+
+    const HS: Algorithm = Algorithm::HS256;
+
+    #[test]
+    fn a_kid_must_match_exactly() {
+        let keys = [oct(Some("a"), 0), oct(Some("b"), 1), oct(None, 2)];
+        check(&keys, Some("a"), HS, Ok(1));
+        for kid in ["A", "a ", "", "c"] {
+            check(&keys, Some(kid), HS, Err(NoKey::UnknownKid));
+        }
+    }
+
+    #[test]
+    fn a_kid_is_never_answered_with_a_key_without_one() {
+        check(&[oct(None, 0)], Some("a"), HS, Err(NoKey::UnknownKid));
+    }
+
+    #[test]
+    fn a_kid_for_another_algorithm_is_a_mismatch() {
+        let keys = [ed25519("e"), oct(Some("a"), 0)];
+        check(&keys, Some("e"), HS, Err(NoKey::Mismatch));
+        check(&keys, Some("a"), Algorithm::HS512, Err(NoKey::Mismatch));
+    }
+
+    #[test]
+    fn a_repeated_kid_selects_those_that_fit() {
+        check(&[ed25519("k"), oct(Some("k"), 0)], Some("k"), HS, Ok(1));
+        let many: Vec<_> = (0..6).map(|n| oct(Some("k"), n)).collect();
+        check(&many, Some("k"), HS, Ok(MAX_KEYS_WITHOUT_KID));
+    }
+
+    #[test]
+    fn without_a_kid_up_to_four_that_fit_are_tried() {
+        let keys = |count: u8| (0..count).map(|n| oct(Some(&n.to_string()), n)).collect::<Vec<_>>();
+        check(&keys(4), None, HS, Ok(4));
+        check(&keys(5), None, HS, Err(NoKey::NoneFits));
+        check(&keys(4), None, Algorithm::ES256, Err(NoKey::NoneFits));
+        let mut others = keys(4);
+        others.extend((0..9).map(|_| ed25519("e")));
+        check(&others, None, HS, Ok(4));
+    }
+
+    #[test]
+    fn unusable_keys_are_skipped_and_reported() {
+        let keys = [json!({}), ed25519("e"), json!(1), json!({ "kty": "oct", "k": "AA" })];
+        let document = json!({ "keys": keys, "x": 1 }).to_string();
+        let (set, skipped) = KeySet::parse(document.as_bytes(), Origin::Local).unwrap();
+        assert_eq!(set.iter().len(), 1);
+        let skipped: Vec<_> = skipped.into_iter().map(|s| (s.index, s.error)).collect();
+        let expected =
+            [(0, KeyError::Unsupported), (2, KeyError::NotAJwk), (3, KeyError::SymmetricTooShort)];
+        assert_eq!(skipped, expected);
+    }
+
+    #[test]
+    fn a_set_without_a_usable_key_is_none() {
+        check_document(r#"{"keys":[]}"#, KeySetError::NoUsableKey);
+        check_document(r#"{"keys":[{}]}"#, KeySetError::NoUsableKey);
+        let document = json!({ "keys": [oct(None, 0)] }).to_string();
+        let from_network = KeySet::parse(document.as_bytes(), Origin::Network);
+        assert_eq!(from_network.unwrap_err(), KeySetError::NoUsableKey);
+    }
+
+    #[test]
+    fn what_is_no_set_is_refused() {
+        for text in ["", "[]", "{}", "null", r#"{"keys":{}}"#, r#"{"keys":null}"#, "<html>", "{"] {
+            check_document(text, KeySetError::NotASet);
+        }
+        check_document(b"{\"keys\":[\"\xff\"]}", KeySetError::NotASet);
+        check_document(ed25519("e").to_string(), KeySetError::NotASet);
+        check_document(r#"{"keys":[],"keys":[]}"#, KeySetError::NotASet);
+    }
+
+    #[test]
+    fn a_set_has_at_most_100_keys_and_512_kib() {
+        let keys = |count: usize| json!({ "keys": vec![ed25519("e"); count] }).to_string();
+        assert!(KeySet::parse(keys(100).as_bytes(), Origin::Local).is_ok());
+        check_document(keys(101), KeySetError::TooManyKeys);
+        let padded = |length: usize| keys(1) + &" ".repeat(length - keys(1).len());
+        assert!(KeySet::parse(padded(MAX_SET_BYTES).as_bytes(), Origin::Local).is_ok());
+        check_document(padded(MAX_SET_BYTES + 1), KeySetError::TooLarge);
+    }
+
+    #[test]
+    fn an_unchanged_key_stays_the_same_and_a_changed_one_does_not() {
+        let before = set(&[oct(Some("a"), 0), oct(Some("b"), 1), oct(Some("c"), 2)]);
+        let after = set(&[oct(Some("b"), 1), oct(Some("a"), 3)]).reusing(&before);
+        let (old, new): (Vec<_>, Vec<_>) = (before.iter().collect(), after.iter().collect());
+        assert!(Arc::ptr_eq(old[1], new[0]));
+        assert!(after.holds(old[1]));
+        assert!(!after.holds(old[0]), "the key of this kid changed");
+        assert!(!after.holds(old[2]), "this kid is gone");
+    }
+
+    #[test]
+    fn a_set_serves_algorithms_of_which_it_has_a_key() {
+        let set = set(&[oct(None, 0)]);
+        assert!(set.serves([HS, Algorithm::RS256].into_iter().collect()));
+        assert!(!set.serves(AlgorithmSet::asymmetric()));
+    }
+}

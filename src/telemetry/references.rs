@@ -91,3 +91,54 @@ impl References {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Mono = Mono(Duration::ZERO);
+
+    fn provider(name: &str) -> UnknownReference {
+        UnknownReference { kind: ReferenceKind::Provider, name: name.to_owned() }
+    }
+
+    fn policy(name: &str) -> UnknownReference {
+        UnknownReference { kind: ReferenceKind::Policy, name: name.to_owned() }
+    }
+
+    #[track_caller]
+    fn check(notes: Vec<Vec<UnknownReference>>, expected: &[(&str, &str, u64)]) {
+        let references = References::default();
+        notes.into_iter().for_each(|note| references.note(note, NOW));
+        let counted = references.counted();
+        let counted: Vec<_> = counted.iter().map(|c| (c.kind, &*c.name, c.count)).collect();
+        assert_eq!(counted, expected);
+    }
+
+    #[test]
+    fn each_name_is_counted_by_its_kind() {
+        check(vec![vec![]], &[]);
+        check(
+            vec![vec![provider("b"), provider("a")], vec![provider("a")], vec![policy("a")]],
+            &[("policy", "a", 1), ("provider", "a", 2), ("provider", "b", 1)],
+        );
+    }
+
+    #[test]
+    fn a_long_name_is_cut_at_whole_characters() {
+        let (long, kept) = ("é".repeat(200), "é".repeat(MAX_NAME_CHARS));
+        check(vec![vec![provider(&long)], vec![provider(&kept)]], &[("provider", &kept, 2)]);
+    }
+
+    #[test]
+    fn once_there_are_too_many_names_only_known_ones_are_counted() {
+        let references = References::default();
+        let names = (0..MAX_NAMES).map(|index| provider(&index.to_string()));
+        references.note(names.collect(), NOW);
+        references.note(vec![provider("late"), provider("0")], NOW);
+        let counted = references.counted();
+        assert_eq!(counted.len(), MAX_NAMES);
+        assert!(counted.iter().all(|c| c.name != "late"));
+        assert_eq!(counted.first().map(|c| (&*c.name, c.count)), Some(("0", 2)));
+    }
+}

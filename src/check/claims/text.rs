@@ -121,6 +121,8 @@ fn percent_encode(text: &str, comma: Comma, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -177,5 +179,88 @@ mod tests {
     fn base64url_carries_text_or_json() {
         assert_eq!(base64url(Json(r#""a""#)), Ok("YQ".into()));
         assert_eq!(base64url(Json(r#"["a"]"#)), Ok(URL_SAFE_NO_PAD.encode(r#"["a"]"#)));
+    }
+
+    /// Texts whose characters are hard to keep apart, and any other.
+    fn string() -> impl Strategy<Value = String> {
+        prop_oneof!["[ ,%a-c20-5CÉ\\u{0}\\n\\\\\"]{0,6}", any::<String>()]
+    }
+
+    fn not_empty(text: String) -> String {
+        if text.is_empty() { "%".to_owned() } else { text }
+    }
+
+    fn quoted(text: &str) -> String {
+        serde_json::to_string(text).unwrap()
+    }
+
+    fn list(texts: &[String]) -> String {
+        serde_json::to_string(texts).unwrap()
+    }
+
+    /// Any JSON value with white space and escapes as serde_json writes them.
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        let scalar = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            string().prop_map(Into::into),
+        ];
+        scalar.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+                prop::collection::btree_map(string(), inner, 0..4)
+                    .prop_map(|members| members.into_iter().collect()),
+            ]
+        })
+    }
+
+    fn is_safe(text: &str) -> bool {
+        text.trim_matches(' ') == text && text.bytes().all(|b| (0x20..=0x7E).contains(&b))
+    }
+
+    proptest! {
+        #[test]
+        fn two_strings_are_never_written_alike(a in string(), b in string()) {
+            let (left, right) = (quoted(&a), quoted(&b));
+            prop_assert_eq!(a == b, text(Json(&left)) == text(Json(&right)));
+        }
+
+        #[test]
+        fn two_lists_of_non_empty_strings_are_never_written_alike(
+            a in prop::collection::vec(string().prop_map(not_empty), 0..4),
+            b in prop::collection::vec(string().prop_map(not_empty), 0..4),
+        ) {
+            let (left, right) = (list(&a), list(&b));
+            prop_assert_eq!(a == b, text(Json(&left)) == text(Json(&right)));
+        }
+
+        #[test]
+        fn text_is_printable_ascii_without_spaces_at_its_ends(value in value()) {
+            let json = serde_json::to_string_pretty(&value).unwrap();
+            // Only an array may be refused: what stands in it cannot always be joined.
+            match text(Json(&json)) {
+                Ok(text) => prop_assert!(is_safe(&text), "{:?}", text),
+                Err(Unusable) => prop_assert!(value.is_array()),
+            }
+        }
+
+        #[test]
+        fn json_is_printable_ascii_and_parses_back(value in value()) {
+            let pretty = serde_json::to_string_pretty(&value).unwrap();
+            let written = json(Json(&pretty)).unwrap();
+            prop_assert!(is_safe(&written), "{:?}", written);
+            if !written.is_empty() {
+                let back: serde_json::Value = serde_json::from_str(&written).unwrap();
+                prop_assert_eq!(back, value);
+            }
+        }
+
+        #[test]
+        fn base64url_is_safe(value in value()) {
+            let json = value.to_string();
+            let written = base64url(Json(&json)).unwrap();
+            prop_assert!(written.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+        }
     }
 }
