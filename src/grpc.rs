@@ -75,7 +75,7 @@ impl Authorizer {
     /// Answers one CheckRequest within `budget`, always with a CheckResponse.
     pub async fn check(&self, request: Bytes, budget: Duration) -> Vec<u8> {
         let started = self.clock.now();
-        let budget = budget.min(MAX_WAIT);
+        let mut budget = budget.min(MAX_WAIT);
         loop {
             let now = self.clock.now();
             let left = budget.saturating_sub(now.mono.since(started.mono));
@@ -83,7 +83,10 @@ impl Authorizer {
             match self.run(&request, started, now, patience) {
                 Run::Answer(answer) => return answer,
                 // The config may change meanwhile: the check starts again on the current one.
-                Run::Wait(ticket) => ticket.wait(left).await,
+                Run::Wait(ticket) => {
+                    budget = budget.min(ticket.timeout());
+                    ticket.wait(left).await;
+                }
             }
         }
     }
@@ -93,8 +96,11 @@ impl Authorizer {
         let snapshot = self.cell.load();
         let run = || self.run_on(&snapshot, request, started, now, patience);
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-            let fault = Refuse::without_policy(Fault::Internal.into());
-            Run::Answer(self.answer(&Decision::Refuse(fault), &snapshot, started))
+            let fault = Decision::Refuse(Refuse::without_policy(Fault::Internal.into()));
+            // Counting may be what panicked; encoding this one decision is not.
+            let count = || self.count(&fault, started);
+            let _ = catch_unwind(AssertUnwindSafe(count));
+            Run::Answer(encode::check_response(&fault, &snapshot.owned_headers))
         })
     }
 
@@ -123,6 +129,11 @@ impl Authorizer {
     }
 
     fn answer(&self, decision: &Decision<'_>, snapshot: &Snapshot, started: Now) -> Vec<u8> {
+        self.count(decision, started);
+        encode::check_response(decision, &snapshot.owned_headers)
+    }
+
+    fn count(&self, decision: &Decision<'_>, started: Now) {
         let took = self.clock.now().mono.since(started.mono);
         self.metrics.checked(decision, took);
         tracing::debug!(
@@ -132,7 +143,6 @@ impl Authorizer {
             provider = decision.identity().map(|identity| identity.provider.name.as_str()),
             "checked"
         );
-        encode::check_response(decision, &snapshot.owned_headers)
     }
 }
 
@@ -169,5 +179,109 @@ impl Host for Serving<'_> {
 
     fn remember(&self, token: &str, policy: &Policy, verified: &Arc<Verified>) {
         self.shared.tokens.put(self.generation, policy, token, verified.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use envoy_types::pb::envoy::service::auth::v3::{
+        AttributeContext, CheckRequest, CheckResponse, check_response::HttpResponse,
+    };
+    use prost::Message as _;
+    use tracing::{Event, Level, Metadata, Subscriber, span};
+
+    use super::*;
+    use crate::check::fixtures::snapshot;
+
+    fn authorizer() -> Authorizer {
+        Authorizer {
+            cell: Arc::new(SnapshotCell::new(snapshot(&[], Vec::new()))),
+            store: Arc::default(),
+            tokens: TokenCache::new(0, || {}),
+            metrics: Arc::new(Metrics::new().unwrap()),
+            references: References::default(),
+            clock: Clock::start(),
+            namespace: "claimgate".to_owned(),
+        }
+    }
+
+    /// A request of a route that names a policy which does not exist.
+    fn unknown_policy() -> Bytes {
+        let context_extensions = [("claimgate.policy".to_owned(), "gone".to_owned())].into();
+        let attributes = AttributeContext { context_extensions, ..AttributeContext::default() };
+        CheckRequest { attributes: Some(attributes) }.encode_to_vec().into()
+    }
+
+    /// The answer to `request` must be a denial with this status, counted under this reason.
+    #[track_caller]
+    fn check(request: &Bytes, http: i32, counted: &str) {
+        let authorizer = authorizer();
+        let now = authorizer.clock.now();
+        let Run::Answer(answer) = authorizer.run(request, now, now, Patience::Left) else {
+            panic!("no answer");
+        };
+        let response = CheckResponse::decode(answer.as_slice()).unwrap();
+        assert!(response.status.is_some_and(|status| status.code != 0));
+        let Some(HttpResponse::DeniedResponse(denied)) = response.http_response else {
+            panic!("no denied_response");
+        };
+        assert_eq!(denied.status.map(|status| status.code), Some(http));
+        let metrics = authorizer.metrics.text(&[], 0);
+        let labels = format!("policy=\"\",provider=\"\",reason=\"{counted}\"}} 1");
+        assert!(metrics.contains(&labels), "{labels} is not in {metrics}");
+    }
+
+    /// Panics on each warning, as a check that goes wrong would.
+    struct PanicsOnWarning;
+
+    impl Subscriber for PanicsOnWarning {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() == Level::WARN
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn event(&self, _: &Event<'_>) {
+            panic!("on purpose");
+        }
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn a_panic_inside_a_check_is_the_fault_internal() {
+        let request = unknown_policy();
+        check(&request, 503, "policy_unknown");
+        tracing::subscriber::with_default(PanicsOnWarning, || check(&request, 503, "internal"));
+    }
+
+    #[test]
+    fn after_a_panic_the_next_check_is_answered_as_ever() {
+        let authorizer = authorizer();
+        let (now, request) = (authorizer.clock.now(), unknown_policy());
+        let run = || drop(authorizer.run(&request, now, now, Patience::Left));
+        tracing::subscriber::with_default(PanicsOnWarning, run);
+        run();
+        assert!(authorizer.metrics.text(&[], 0).contains("reason=\"policy_unknown\"} 1"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_request_are_denied() {
+        check(&Bytes::from_static(b"\xff"), 400, "request_malformed");
+        check(&Bytes::from_static(b"\x0a\x05abc"), 400, "request_malformed");
+        check(&Bytes::from_static(b"\x0a\x02\x52\x01"), 400, "request_malformed");
+    }
+
+    #[test]
+    fn a_request_over_the_bound_is_denied_before_it_is_read() {
+        let huge = Bytes::from(vec![0; MAX_MESSAGE_BYTES + 1]);
+        check(&huge, 400, "request_malformed");
+    }
+
+    #[test]
+    fn an_empty_request_is_one_without_a_policy() {
+        check(&Bytes::new(), 503, "route_policy_missing");
     }
 }

@@ -187,29 +187,37 @@ fn structure<'a>(parts: &[Fields<'a>], nesting: usize) -> Result<Value<'a>, Unde
     Ok(Value::Struct(members))
 }
 
-/// `google.protobuf.Value`: the last kind that is set counts.
+/// `google.protobuf.Value`: the last kind that is set counts; parts of a struct or list that
+/// follow each other are merged.
 fn value<'a>(parts: &[Fields<'a>], nesting: usize) -> Result<Value<'a>, Undecodable> {
-    let mut last = Value::Other;
+    let (mut kind, mut text, mut nested) = (0, "", Vec::new());
     for field in parts.iter().copied().flatten() {
-        last = match field? {
-            (1 | 2 | 4, Wire::Scalar) => Value::Other,
-            (3, text) => Value::String(text.text()?),
-            (5 | 6, nested) if nesting == 0 => {
-                nested.fields()?;
-                Value::Other
+        let (number, wire) = field?;
+        match (number, wire) {
+            (1 | 2 | 4, Wire::Scalar) => {}
+            (3, wire) => text = wire.text()?,
+            (5 | 6, wire) => {
+                if kind != number {
+                    nested.clear();
+                }
+                nested.push(wire.fields()?);
             }
-            (5, nested) => structure(&[nested.fields()?], nesting - 1)?,
-            (6, nested) => list(nested, nesting - 1)?,
             _ => continue,
-        };
+        }
+        kind = number;
     }
-    Ok(last)
+    match (kind, nesting.checked_sub(1)) {
+        (3, _) => Ok(Value::String(text)),
+        (5, Some(nesting)) => structure(&nested, nesting),
+        (6, Some(nesting)) => list(&nested, nesting),
+        _ => Ok(Value::Other),
+    }
 }
 
 /// `google.protobuf.ListValue`.
-fn list(list: Wire<'_>, nesting: usize) -> Result<Value<'_>, Undecodable> {
+fn list<'a>(parts: &[Fields<'a>], nesting: usize) -> Result<Value<'a>, Undecodable> {
     let mut values = Vec::new();
-    for field in list.fields()? {
+    for field in parts.iter().copied().flatten() {
         if let (1, element) = field? {
             values.push(value(&[element.fields()?], nesting)?);
         }
@@ -281,3 +289,6 @@ fn route_policy(message: &[u8]) -> Result<Value<'_>, Undecodable> {
     }
     Ok(Value::Struct(members))
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,3 +173,6 @@ fn http_code(status: HttpStatus) -> i32 {
         HttpStatus::ServiceUnavailable => 503,
     }
 }
+
+#[cfg(test)]
+mod tests;

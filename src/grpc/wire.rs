@@ -143,3 +143,92 @@ impl<'a> Fields<'a> {
 
 /// Groups are nested at most so deep, as in prost.
 const MAX_GROUPS: u32 = 100;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(bytes: &[u8], expected: Result<&[Field<'_>], Undecodable>) {
+        let got: Result<Vec<_>, _> = Fields(bytes).collect();
+        assert_eq!(got.as_deref().map_err(|e| *e), expected, "{bytes:?}");
+    }
+
+    #[test]
+    fn every_kind_of_field_is_read_or_passed_over() {
+        check(&[], Ok(&[]));
+        check(&[0x08, 0x96, 0x01], Ok(&[(1, Wire::Scalar)]));
+        check(&[0x09, 1, 2, 3, 4, 5, 6, 7, 8], Ok(&[(1, Wire::Scalar)]));
+        check(&[0x0D, 1, 2, 3, 4], Ok(&[(1, Wire::Scalar)]));
+        check(&[0x12, 2, b'a', b'b', 0x08, 0], Ok(&[(2, Wire::Bytes(b"ab")), (1, Wire::Scalar)]));
+        check(&[0x12, 0], Ok(&[(2, Wire::Bytes(b""))]));
+    }
+
+    #[test]
+    fn a_group_is_passed_over_as_a_whole() {
+        check(&[0x0B, 0x0C, 0x08, 0], Ok(&[(1, Wire::Scalar), (1, Wire::Scalar)]));
+        check(&[0x0B, 0x12, 1, b'a', 0x13, 0x14, 0x0C], Ok(&[(1, Wire::Scalar)]));
+        for bytes in [&[0x0B][..], &[0x0C], &[0x0B, 0x14], &[0x0B, 0x13, 0x0C], &[0x0B, 0x12, 9]] {
+            check(bytes, Err(Undecodable));
+        }
+    }
+
+    #[test]
+    fn groups_are_nested_a_hundred_deep_and_no_deeper() {
+        let nested = |depth| [vec![0x0B; depth], vec![0x0C; depth]].concat();
+        check(&nested(100), Ok(&[(1, Wire::Scalar)]));
+        check(&nested(101), Err(Undecodable));
+        check(&vec![0x0B; 1_000_000], Err(Undecodable));
+    }
+
+    #[test]
+    fn bytes_that_end_too_early_or_name_no_field_are_refused() {
+        for bytes in [
+            &[0x08][..],
+            &[0x08, 0x80],
+            &[0x09, 1, 2, 3, 4, 5, 6, 7],
+            &[0x0D, 1, 2, 3],
+            &[0x12],
+            &[0x12, 3, 1, 2],
+            &[0x00, 0],
+            &[0x02, 0],
+            &[0x0E, 0],
+            &[0x0F, 0],
+            &[0x80],
+        ] {
+            check(bytes, Err(Undecodable));
+        }
+    }
+
+    #[test]
+    fn a_number_has_at_most_64_bits_and_a_key_32() {
+        let ten = |last| [&[0x08][..], &[0xFF; 9], &[last]].concat();
+        check(&ten(1), Ok(&[(1, Wire::Scalar)]));
+        check(&ten(2), Err(Undecodable));
+        check(&ten(0x81), Err(Undecodable));
+        check(&[0x88, 0x00, 0], Ok(&[(1, Wire::Scalar)]));
+        check(&[0xF8, 0xFF, 0xFF, 0xFF, 0x0F, 0], Ok(&[(0x1FFF_FFFF, Wire::Scalar)]));
+        check(&[0x88, 0x80, 0x80, 0x80, 0x10, 0], Err(Undecodable));
+        check(&[0x12, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1], Err(Undecodable));
+    }
+
+    #[test]
+    fn text_is_utf_8_and_a_number_is_no_text() {
+        assert_eq!(Wire::Bytes("é".as_bytes()).text(), Ok("é"));
+        assert_eq!(Wire::Bytes(b"\xff").text(), Err(Undecodable));
+        assert_eq!(Wire::Scalar.text(), Err(Undecodable));
+        assert!(Wire::Scalar.bytes().is_err() && Wire::Scalar.fields().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end_in_fields_or_one_error(bytes in any::<Vec<u8>>()) {
+            let read: Vec<_> = Fields(&bytes).collect();
+            prop_assert!(read.len() <= bytes.len());
+            let errors = read.iter().filter(|field| field.is_err()).count();
+            prop_assert!(errors == 0 || errors == 1 && read.last().is_some_and(Result::is_err));
+        }
+    }
+}
