@@ -225,7 +225,10 @@ impl RunningConfig {
                 self.authorizer.tokens.clear();
                 self.applied(&next);
             }
-            Reload::Restored => self.authorizer.cell.clear_reload_error(),
+            Reload::Restored => {
+                self.authorizer.metrics.restored();
+                self.authorizer.cell.clear_reload_error();
+            }
             Reload::Refused(problems) => {
                 self.authorizer.metrics.refused();
                 tracing::error!("config refused, the last good one stays:\n{problems}");

@@ -151,6 +151,11 @@ impl Metrics {
         self.config.reloads.with_label_values(&["failure"]).inc();
     }
 
+    /// After a refusal the files are again what is served.
+    pub fn restored(&self) {
+        self.config.last_reload_successful.set(1);
+    }
+
     /// The Prometheus text exposition format, version 0.0.4, with the gauges of `samples`.
     #[must_use]
     pub fn text(&self, samples: &[ProviderSample<'_>], token_cache_bytes: u64) -> String {

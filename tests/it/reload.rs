@@ -127,6 +127,19 @@ async fn a_bad_file_changes_nothing_and_is_reported_until_it_is_restored() {
 }
 
 #[tokio::test]
+async fn the_metric_of_the_last_reload_recovers_with_the_file() {
+    let good = config(&both(), "providers: [a]");
+    let server = TestServer::start(&good).await;
+    assert_eq!(server.metric(SUCCESSFUL).await, Some(1.0));
+    server.rewrite("providers: 1");
+    refused(&server).await;
+    assert_eq!(server.metric(SUCCESSFUL).await, Some(0.0));
+    server.rewrite(&good);
+    server.status_until(|status| status["last_reload_error"].is_null()).await;
+    assert_eq!(server.metric(SUCCESSFUL).await, Some(1.0));
+}
+
+#[tokio::test]
 async fn an_empty_or_deleted_file_is_a_problem_and_no_config() {
     let server = TestServer::start(&config(&both(), "providers: [a]")).await;
     server.rewrite("");

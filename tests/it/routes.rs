@@ -212,7 +212,7 @@ async fn an_inline_policy_has_audiences_and_scopes_too() {
     let route = json!({ "providers": ["a"], "audiences": ["x"], "scopes": ["s"] });
     server.expect(good().filter(&route), 401, "audience_not_allowed").await;
     let aud = ("aud", json!(["test-api", "x"]));
-    let request = with_claims(&[aud.clone()]).filter(&route);
+    let request = with_claims(std::slice::from_ref(&aud)).filter(&route);
     server.expect(request, 403, "scope_insufficient").await;
     let request = with_claims(&[aud, ("scp", json!(["s"]))]).filter(&route);
     assert_eq!(server.expect(request, 200, "").await.metadata["policy"], "inline");
