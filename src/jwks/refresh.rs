@@ -136,7 +136,7 @@ async fn keep_fresh(
         let (state, wait) = after(&before, fetched, &schedule, clock);
         log_change(&before, &state, &schedule);
         metrics.jwks_fetched(&schedule.providers, state.last_error);
-        entry.finish(state);
+        entry.finish(state, clock.now().mono);
         tokio::select! {
             () = next_fetch(&entry, wait) => {}
             () = entry.demanded() => {}

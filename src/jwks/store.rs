@@ -119,7 +119,10 @@ impl ProviderState {
 
 #[derive(Debug, Default)]
 struct Demand {
+    /// When the last unplanned refresh began or, once it has, ended.
     last: Option<Mono>,
+    /// Whether the fetch under way is one.
+    unplanned: bool,
     in_flight: bool,
     suppressed: u64,
 }
@@ -300,10 +303,16 @@ impl Entry {
         self.lock().in_flight = true;
     }
 
-    /// A fetch has ended.
-    pub fn finish(&self, state: SetState) {
+    /// A fetch has ended. The cool-down of an unplanned one counts from here, so that a slow issuer
+    /// is not asked again by the very checks that waited for it.
+    pub fn finish(&self, state: SetState, ended: Mono) {
         self.state.store(Arc::new(state));
-        self.lock().in_flight = false;
+        let mut demand = self.lock();
+        demand.in_flight = false;
+        if std::mem::take(&mut demand.unplanned) {
+            demand.last = Some(ended);
+        }
+        drop(demand);
         self.finished.send_modify(|count| *count += 1);
     }
 
@@ -334,6 +343,7 @@ impl Entry {
         let Some(ticket) = ticket() else { return Want::InVain };
         if !demand.in_flight {
             demand.in_flight = true;
+            demand.unplanned = true;
             demand.last = Some(now.mono);
             self.demanded.send_modify(|count| *count += 1);
         }
@@ -446,13 +456,15 @@ mod tests {
             let set = format!(r#"{{"keys":[{jwk}]}}"#);
             let (set, _) = KeySet::parse(set.as_bytes(), Origin::Network).unwrap();
             let keys = Some((Arc::new(set), at(second).mono));
-            self.entry.finish(SetState { keys, fetched_once: true, ..SetState::default() });
+            let state = SetState { keys, fetched_once: true, ..SetState::default() };
+            self.entry.finish(state, at(second).mono);
         }
 
-        fn fail(&self) {
+        fn fail(&self, second: u64) {
             let before = SetState::clone(&self.entry.state());
             let last_error = Some(FetchError::Timeout);
-            self.entry.finish(SetState { fetched_once: true, last_error, ..before });
+            let state = SetState { fetched_once: true, last_error, ..before };
+            self.entry.finish(state, at(second).mono);
         }
 
         fn ask(&self, kid: Option<&str>, algorithm: Algorithm, second: u64) -> Keys<Ticket> {
@@ -529,10 +541,19 @@ mod tests {
         fixture.check(Some("new"), 5, Answer::Wait);
         fixture.succeed("k", 6);
         fixture.check(Some("new"), 6, UNKNOWN);
-        fixture.check(Some("new"), 34, UNKNOWN);
+        fixture.check(Some("new"), 35, UNKNOWN);
         assert_eq!((fixture.demands(), fixture.entry.suppressed()), (1, 2));
-        fixture.check(Some("new"), 35, Answer::Wait);
+        fixture.check(Some("new"), 36, Answer::Wait);
         assert_eq!((fixture.demands(), fixture.entry.suppressed()), (2, 2));
+    }
+
+    #[test]
+    fn a_refresh_slower_than_the_cool_down_is_not_demanded_again_by_those_who_waited() {
+        let fixture = Fixture::with_key("k");
+        fixture.check(Some("new"), 5, Answer::Wait);
+        fixture.succeed("k", 50);
+        fixture.check(Some("new"), 50, UNKNOWN);
+        assert_eq!(fixture.demands(), 1);
     }
 
     #[test]
@@ -549,7 +570,7 @@ mod tests {
     fn a_failed_refresh_leaves_unknown_kids_open_and_known_ones_good() {
         let fixture = Fixture::with_key("k");
         fixture.check(Some("new"), 5, Answer::Wait);
-        fixture.fail();
+        fixture.fail(6);
         fixture.check(Some("new"), 6, UNAVAILABLE);
         fixture.check(Some("k"), 6, Answer::Found);
         fixture.succeed("k", 7);
@@ -561,7 +582,7 @@ mod tests {
         let fixture = Fixture::with_key("k");
         let answer = fixture.ask(None, Algorithm::ES256, 5);
         assert_eq!(Answer::of(&answer), UNKNOWN);
-        fixture.fail();
+        fixture.fail(6);
         let answer = fixture.ask(None, Algorithm::ES256, 5);
         assert_eq!(Answer::of(&answer), UNKNOWN);
         assert_eq!(fixture.demands(), 0);
@@ -582,7 +603,7 @@ mod tests {
         let fixture = Fixture::with_key("k");
         fixture.check(Some("k"), 120, Answer::Found);
         fixture.check(Some("k"), 121, Answer::Wait);
-        fixture.fail();
+        fixture.fail(121);
         fixture.check(Some("k"), 122, UNAVAILABLE);
         fixture.check(None, 122, UNAVAILABLE);
     }
@@ -591,11 +612,11 @@ mod tests {
     fn the_state_of_a_provider_follows_its_fetches() {
         let fixture = Fixture::new();
         fixture.check_state(0, ProviderState::Pending);
-        fixture.fail();
+        fixture.fail(6);
         fixture.check_state(0, ProviderState::Unavailable);
         fixture.succeed("k", 0);
         fixture.check_state(0, ProviderState::Ready);
-        fixture.fail();
+        fixture.fail(6);
         fixture.check_state(120, ProviderState::Stale);
         fixture.check_state(121, ProviderState::Unavailable);
         fixture.succeed("k", 121);
