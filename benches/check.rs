@@ -22,7 +22,8 @@ use claimgate::{
     config::load::load,
     grpc::Authorizer,
     jwks::{
-        key::{Algorithm, Key, Origin},
+        algorithm::Algorithm,
+        key::{Key, Origin},
         store::KeyStore,
     },
     snapshot::cell::SnapshotCell,

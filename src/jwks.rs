@@ -1,5 +1,6 @@
 //! Keys: parsed once, kept by where they come from, fetched before they are needed.
 
+pub mod algorithm;
 pub mod fetch;
 pub mod key;
 pub mod key_set;

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::{
     header::HeaderTarget,
-    jwks::{key::Algorithm, key_set::KeySet},
+    jwks::{algorithm::AlgorithmSet, key_set::KeySet},
 };
 
 /// A provider of the running config. Immutable; shared by every policy that names it.
@@ -120,35 +120,6 @@ pub enum Audiences {
     Any,
     /// At least one of these; never empty.
     OneOf(Vec<String>),
-}
-
-/// A set of signature algorithms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AlgorithmSet(u16);
-
-impl AlgorithmSet {
-    /// Every asymmetric algorithm: the default.
-    #[must_use]
-    pub fn asymmetric() -> Self {
-        Algorithm::ALL.into_iter().filter(|a| !a.is_symmetric()).collect()
-    }
-
-    /// Whether `algorithm` is in the set.
-    #[must_use]
-    pub fn contains(self, algorithm: Algorithm) -> bool {
-        self.0 & (1 << algorithm as u16) != 0
-    }
-
-    /// The members in a fixed order.
-    pub fn iter(self) -> impl Iterator<Item = Algorithm> {
-        Algorithm::ALL.into_iter().filter(move |a| self.contains(*a))
-    }
-}
-
-impl FromIterator<Algorithm> for AlgorithmSet {
-    fn from_iter<T: IntoIterator<Item = Algorithm>>(algorithms: T) -> Self {
-        Self(algorithms.into_iter().fold(0, |set, a| set | 1 << a as u16))
-    }
 }
 
 /// Which `typ` values (RFC 7515 section 4.1.9) a provider's tokens may carry.
@@ -320,22 +291,5 @@ mod tests {
         // RFC 6901 section 4: `~1` first, so that `~01` is `~1` and not `/`.
         check_path("/a~1b/~0/~01", &["a/b", "~", "~1"]);
         check_path("/", &[""]);
-    }
-
-    #[test]
-    fn the_default_algorithms_are_the_asymmetric_ones() {
-        let default = AlgorithmSet::asymmetric();
-        for algorithm in Algorithm::ALL {
-            assert_eq!(default.contains(algorithm), !algorithm.is_symmetric(), "{algorithm:?}");
-        }
-        assert_eq!(default.iter().count(), 10);
-    }
-
-    #[test]
-    fn a_set_holds_what_it_was_made_of_and_no_other() {
-        for algorithm in Algorithm::ALL {
-            let set: AlgorithmSet = [algorithm, algorithm].into_iter().collect();
-            assert_eq!(set.iter().collect::<Vec<_>>(), [algorithm]);
-        }
     }
 }

@@ -15,7 +15,8 @@ use crate::{
     clock::Now,
     grpc::Authorizer,
     jwks::{
-        key::{Algorithm, Key},
+        algorithm::Algorithm,
+        key::Key,
         key_set::KeySet,
         store::{Entry, SetState},
     },

@@ -16,13 +16,13 @@ use crate::{
     clock::{Mono, Now},
     header::{HeaderTarget, OwnedHeaders},
     jwks::{
-        key::{Algorithm, Origin, fixtures::SigningKey},
+        algorithm::{Algorithm, AlgorithmSet},
+        key::{Origin, fixtures::SigningKey},
         key_set::{KeySet, NoKey},
     },
     policy::{Accepts, AudienceFailure, DEFAULT_REALM, ForwardToken, Mode, Policy, ScopeRule},
     provider::{
-        AlgorithmSet, Audiences, Binding, ClaimPath, Expiry, Issuer, KeySource, Name, Provider,
-        TokenTypes,
+        Audiences, Binding, ClaimPath, Expiry, Issuer, KeySource, Name, Provider, TokenTypes,
     },
     snapshot::Snapshot,
 };

@@ -12,10 +12,7 @@ use crate::{
         token::{Header, Jws},
     },
     clock::{Mono, Now},
-    jwks::{
-        key::{Algorithm, Key},
-        key_set::Selected,
-    },
+    jwks::{algorithm::Algorithm, key::Key, key_set::Selected},
     policy::Policy,
     provider::{Audiences, Binding, Expiry, Provider, TokenTypes},
 };

@@ -12,71 +12,9 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, 
 use serde::Deserialize;
 use thiserror::Error;
 
-/// A JWS signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864 section 2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[expect(missing_docs, reason = "the names are the algorithms' registered ones")]
-pub enum Algorithm {
-    RS256,
-    RS384,
-    RS512,
-    PS256,
-    PS384,
-    PS512,
-    ES256,
-    ES384,
-    ES512,
-    /// Ed25519; `alg` is `EdDSA` or `Ed25519`.
-    EdDSA,
-    HS256,
-    HS384,
-    HS512,
-}
-
-use Algorithm::{
-    ES256, ES384, ES512, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512,
+use crate::jwks::algorithm::Algorithm::{
+    self, ES256, ES384, ES512, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512,
 };
-
-impl Algorithm {
-    /// Every algorithm that claimgate verifies.
-    pub const ALL: [Self; 13] =
-        [RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, HS256, HS384, HS512];
-
-    /// The algorithm that `alg` names; the match is exact (RFC 7515 section 4.1.1).
-    #[must_use]
-    pub fn parse(alg: &str) -> Option<Self> {
-        if alg == "Ed25519" {
-            return Some(EdDSA);
-        }
-        Self::ALL.into_iter().find(|a| a.name() == alg)
-    }
-
-    /// The registered name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            RS256 => "RS256",
-            RS384 => "RS384",
-            RS512 => "RS512",
-            PS256 => "PS256",
-            PS384 => "PS384",
-            PS512 => "PS512",
-            ES256 => "ES256",
-            ES384 => "ES384",
-            ES512 => "ES512",
-            EdDSA => "EdDSA",
-            HS256 => "HS256",
-            HS384 => "HS384",
-            HS512 => "HS512",
-        }
-    }
-
-    /// Whether signer and verifier share the key.
-    #[must_use]
-    pub fn is_symmetric(self) -> bool {
-        matches!(self, HS256 | HS384 | HS512)
-    }
-}
 
 /// One usable key of a set.
 ///

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::{
-    jwks::key::{Algorithm, Key, KeyError, Origin},
-    provider::AlgorithmSet,
+use crate::jwks::{
+    algorithm::{Algorithm, AlgorithmSet},
+    key::{Key, KeyError, Origin},
 };
 
 /// Upper bound on a fetched set, in bytes.

@@ -401,7 +401,7 @@ mod tests {
 
     use crate::{
         config::load::load,
-        jwks::key::{Algorithm, Origin},
+        jwks::{algorithm::Algorithm, key::Origin},
     };
 
     use super::*;

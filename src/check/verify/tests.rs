@@ -12,8 +12,8 @@ use crate::{
         },
         observe::FirstFailure,
     },
-    jwks::key::fixtures::SigningKey,
-    provider::{AlgorithmSet, ClaimPath, KeySource},
+    jwks::{algorithm::AlgorithmSet, key::fixtures::SigningKey},
+    provider::{ClaimPath, KeySource},
 };
 
 /// Keeps the checks in the order in which they come, and goes on.

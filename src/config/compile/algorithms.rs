@@ -8,8 +8,7 @@ use crate::{
         file::provider::{JwksFile, JwksFrom, ProviderFile},
         problem::Findings,
     },
-    jwks::key::Algorithm,
-    provider::AlgorithmSet,
+    jwks::algorithm::{Algorithm, AlgorithmSet},
 };
 
 /// The algorithms of one provider; none if one of them is refused.

@@ -15,10 +15,11 @@ use crate::{
         problem::{Findings, Place},
     },
     jwks::{
+        algorithm::AlgorithmSet,
         key::Origin,
         key_set::{KeySet, Skipped},
     },
-    provider::{AlgorithmSet, CaFile, JwksPlace, KeySource, RemoteKeys},
+    provider::{CaFile, JwksPlace, KeySource, RemoteKeys},
 };
 
 /// The key source of one provider. Without `algorithms` (they were refused) a local set is parsed
