@@ -85,30 +85,41 @@ impl fmt::Display for Problem {
 
 /// Every problem of a config, ordered by file, line and column.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    listed: Vec<Problem>,
+    omitted: usize,
+}
+
+/// A file that is no config at all would otherwise fill memory, the log and `/status`.
+const MAX_LISTED: usize = 1000;
 
 impl Problems {
-    /// Orders `problems`; of equal ones the first stays.
+    /// Orders `problems`; of equal ones the first stays, of very many the first thousand.
     #[must_use]
     pub fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort();
         problems.dedup();
-        Self(problems)
+        let omitted = problems.len().saturating_sub(MAX_LISTED);
+        problems.truncate(MAX_LISTED);
+        Self { listed: problems, omitted }
     }
 
     /// The problems in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Problem> {
-        self.0.iter()
+        self.listed.iter()
     }
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
+        for (index, problem) in self.listed.iter().enumerate() {
             if index > 0 {
                 f.write_char('\n')?;
             }
             write!(f, "{problem}")?;
+        }
+        if self.omitted > 0 {
+            write!(f, "\n… and {} more", self.omitted)?;
         }
         Ok(())
     }

@@ -96,7 +96,7 @@ async fn settled(path: &Arc<Path>) -> Option<Reading> {
         blocking(move || Reading::take(&path))
     };
     let mut last = take().await?;
-    loop {
+    for _ in 0..MAX_READINGS {
         time::sleep(BETWEEN_READINGS).await;
         let next = take().await?;
         if next.fingerprint() == last.fingerprint() {
@@ -104,6 +104,8 @@ async fn settled(path: &Arc<Path>) -> Option<Reading> {
         }
         last = next;
     }
+    // Something writes without pause; the newest reading is better than none.
+    Some(last)
 }
 
 /// What was read, as news. None if it is none.
@@ -210,6 +212,7 @@ const QUIET: Duration = Duration::from_millis(100);
 /// After the first event, however many follow.
 const QUIET_AT_MOST: Duration = Duration::from_secs(1);
 const BETWEEN_READINGS: Duration = Duration::from_millis(50);
+const MAX_READINGS: usize = 20;
 
 #[cfg(test)]
 mod tests {
