@@ -67,8 +67,8 @@ pub fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Every header of the running config that the client must not be able to set, each in its own
-/// and its underscore form (`x_user` reaches many backends as `x-user`). Sorted, without
+/// Every header of the running config that the client must not be able to set, each in its own,
+/// its underscore and its hyphen form (`x_user` and `x-user` are one header to many backends). Sorted, without
 /// duplicates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnedHeaders(Vec<Arc<str>>);
@@ -80,9 +80,8 @@ impl OwnedHeaders {
         let mut names: Vec<Arc<str>> = Vec::new();
         for HeaderTarget(name) in targets {
             names.push(name.clone());
-            if name.contains('-') {
-                names.push(name.replace('-', "_").into());
-            }
+            names.push(name.replace('-', "_").into());
+            names.push(name.replace('_', "-").into());
         }
         names.sort();
         names.dedup();
@@ -100,8 +99,7 @@ fn is_reserved(name: &str) -> bool {
     let name = name.replace('_', "-");
     RESERVED.contains(&name.as_str())
         || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        || name.ends_with("-method-override") && name.starts_with("x-")
-        || name == "x-method-override"
+        || name.starts_with("x-") && name.ends_with("method-override")
         || name.contains("csrf")
 }
 
@@ -171,6 +169,7 @@ mod tests {
             "x-envoy-original-path",
             "x-http-method-override",
             "x-csrf-token",
+            "x-httpmethod-override",
             "X_Forwarded_For",
             "X_Forwarded_Authorization",
             "x-forwarded-authorization",
@@ -247,5 +246,13 @@ mod tests {
         for name in ["x-forwarded-for", "X_Forwarded_Host", "cookie", "x-api-key", "", "x y"] {
             assert!(HeaderTarget::parse_forward(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_header_is_owned_in_its_hyphen_form_too() {
+        let target = HeaderTarget::parse("x_auth-sub").unwrap();
+        let owned = OwnedHeaders::new([&target]);
+        let names: Vec<&str> = owned.iter().map(|n| &**n).collect();
+        assert_eq!(names, ["x-auth-sub", "x_auth-sub", "x_auth_sub"]);
     }
 }

@@ -94,6 +94,10 @@ struct Members<'a> {
 
 impl Header {
     fn parse(json: &str) -> Result<Self, Denial> {
+        // Serde would read an array as the struct's fields in order.
+        if !json.trim_ascii_start().starts_with('{') {
+            return Err(MALFORMED);
+        }
         serde_json::from_str::<Unique>(json).map_err(|_| MALFORMED)?;
         let Members { alg, kid, typ, crit, b64 } =
             serde_json::from_str(json).map_err(|_| MALFORMED)?;
@@ -186,6 +190,7 @@ mod tests {
         for header in [
             "",
             "[]",
+            r#"["ES256","k","JWT"]"#,
             "1",
             "{",
             "{}",

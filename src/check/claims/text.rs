@@ -4,7 +4,10 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::check::claims::{Json, Unusable};
+use crate::check::{
+    claims::{Json, Unusable},
+    strict_json::Unique,
+};
 
 /// `format: text`: scalars as they are, arrays of scalars joined by `,`, objects as JSON, all
 /// percent-encoded. Null, `""` and `[]` are empty.
@@ -87,8 +90,8 @@ fn compact(value: Json<'_>) -> Result<String, Unusable> {
             }
         }
     }
-    // A lone surrogate escape is no text: another reader may see another value.
-    serde_json::from_str::<serde_json::Value>(&out).map_err(|_| Unusable)?;
+    // Lone surrogates and repeated members: another reader may see another value.
+    serde_json::from_str::<Unique>(&out).map_err(|_| Unusable)?;
     Ok(out)
 }
 
