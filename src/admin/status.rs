@@ -18,7 +18,7 @@ use crate::{
         algorithm::Algorithm,
         key::Key,
         key_set::KeySet,
-        store::{Entry, SetState},
+        store::{Entry, ProviderState, SetState},
     },
     provider::{KeySource, Provider},
     telemetry::{
@@ -97,10 +97,11 @@ impl Status {
         let (snapshot, now) = (cell.load(), clock.now());
         let sample = |provider| {
             let fetched = self.fetched(provider);
-            let set = keys(provider, fetched.as_ref().map(|(_, state)| &**state));
+            let state = store.provider_state(provider, now);
+            let set = keys(provider, state, fetched.as_ref().map(|(_, state)| &**state));
             ProviderSample {
                 name: provider.name.as_str(),
-                state: store.provider_state(provider, now),
+                state,
                 keys: set.map_or(0, |set| i64::try_from(set.iter().len()).unwrap_or(i64::MAX)),
                 skips_tls_verification: provider.skips_tls_verification(),
                 fetches: fetched.map(|(entry, state)| FetchSample {
@@ -118,12 +119,13 @@ impl Status {
         let fetched = self.fetched(provider);
         let state = fetched.as_ref().map(|(_, state)| &**state);
         let next = state.and_then(|state| state.next_refresh);
+        let supply = self.authorizer.store.provider_state(provider, now);
         ProviderReport {
             name: provider.name.to_string(),
             description: provider.description.clone(),
             issuers: provider.issuers.iter().map(|issuer| issuer.0.to_string()).collect(),
-            state: self.authorizer.store.provider_state(provider, now).label(),
-            keys: keys(provider, state)
+            state: supply.label(),
+            keys: keys(provider, supply, state)
                 .iter()
                 .flat_map(|set| set.iter().map(|key| KeyReport::of(key)))
                 .collect(),
@@ -153,8 +155,14 @@ impl KeyReport {
     }
 }
 
-fn keys(provider: &Provider, state: Option<&SetState>) -> Option<Arc<KeySet>> {
+/// The keys that a check may use: none once they are too old.
+fn keys(
+    provider: &Provider,
+    supply: ProviderState,
+    state: Option<&SetState>,
+) -> Option<Arc<KeySet>> {
     match &provider.keys {
+        KeySource::Remote(_) if supply == ProviderState::Unavailable => None,
         KeySource::Local(set) => Some(set.clone()),
         KeySource::Unreadable => None,
         KeySource::Remote(_) => state?.keys.as_ref().map(|(set, _)| set.clone()),

@@ -2,9 +2,9 @@
 //!
 //! It does not parse keys and does not decide when to fetch.
 
-use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
-use reqwest::{Certificate, Client, StatusCode, Url, redirect};
+use reqwest::{Certificate, Client, StatusCode, redirect};
 use thiserror::Error;
 
 use crate::{
@@ -102,13 +102,11 @@ async fn get(place: &JwksPlace) -> Result<Vec<u8>, FetchError> {
 /// and a new one sees changed DNS.
 fn client(place: &JwksPlace) -> Result<Client, FetchError> {
     let mut builder = Client::builder()
+        // Who may stand between us and the issuer is for the config to say, not for HTTP_PROXY.
+        .no_proxy()
         .redirect(redirect::Policy::custom(same_origin))
         .tls_danger_accept_invalid_certs(!place.verify_tls)
         .user_agent(concat!("claimgate/", env!("CARGO_PKG_VERSION")));
-    if is_loopback(&place.uri) {
-        // HTTP_PROXY and its kin are for what is elsewhere.
-        builder = builder.no_proxy();
-    }
     match &place.ca {
         CaFile::None => {}
         CaFile::Unreadable => return Err(FetchError::CaFile),
@@ -125,12 +123,6 @@ fn same_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let stays =
         attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
     if stays && attempt.previous().len() <= 3 { attempt.follow() } else { attempt.stop() }
-}
-
-fn is_loopback(uri: &str) -> bool {
-    let Ok(url) = Url::parse(uri) else { return false };
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 fn category(error: &reqwest::Error) -> FetchError {

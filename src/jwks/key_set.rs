@@ -24,6 +24,8 @@ pub const MAX_KEYS_WITHOUT_KID: usize = 4;
 #[derive(Debug, Default)]
 pub struct KeySet {
     keys: Vec<Arc<Key>>,
+    /// The kids of keys that cannot be used: they are known all the same.
+    unusable_kids: Vec<String>,
 }
 
 /// A document that is no usable set.
@@ -75,23 +77,30 @@ impl KeySet {
         if bytes.len() > MAX_SET_BYTES {
             return Err(KeySetError::TooLarge);
         }
+        // Serde would read an array as the struct's fields in order.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(KeySetError::NotASet);
+        }
         let document: Document<'_> =
             serde_json::from_slice(bytes).map_err(|_| KeySetError::NotASet)?;
         if document.keys.len() > MAX_SET_KEYS {
             return Err(KeySetError::TooManyKeys);
         }
         let mut keys = Vec::with_capacity(document.keys.len());
-        let mut skipped = Vec::new();
+        let (mut skipped, mut unusable_kids) = (Vec::new(), Vec::new());
         for (index, jwk) in document.keys.iter().enumerate() {
             match Key::parse(jwk.get(), origin) {
                 Ok(key) => keys.push(Arc::new(key)),
-                Err(error) => skipped.push(Skipped { index, error }),
+                Err(error) => {
+                    unusable_kids.extend(kid(jwk.get()));
+                    skipped.push(Skipped { index, error });
+                }
             }
         }
         if keys.is_empty() {
             return Err(KeySetError::NoUsableKey);
         }
-        Ok((Self { keys }, skipped))
+        Ok((Self { keys, unusable_kids }, skipped))
     }
 
     /// This set with the keys that `before` already had taken from there, so that what was
@@ -123,7 +132,8 @@ impl KeySet {
             Some(kid) => {
                 let named = || self.keys.iter().filter(|k| k.kid.as_deref() == Some(kid));
                 if named().next().is_none() {
-                    return Err(NoKey::UnknownKid);
+                    let unusable = self.unusable_kids.iter().any(|known| known == kid);
+                    return Err(if unusable { NoKey::Mismatch } else { NoKey::UnknownKid });
                 }
                 // A kid should be unique, but some issuers repeat it for each algorithm.
                 named().filter(fitting).take(MAX_KEYS_WITHOUT_KID).cloned().collect()
@@ -156,6 +166,15 @@ impl Selected {
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], sig: &[u8]) -> Option<&Arc<Key>> {
         self.keys.iter().find(|key| key.verifies(algorithm, message, sig))
     }
+}
+
+/// The kid of a JWK, whatever else is in it.
+fn kid(jwk: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Kid {
+        kid: String,
+    }
+    serde_json::from_str::<Kid>(jwk).ok().map(|Kid { kid }| kid)
 }
 
 #[derive(Deserialize)]
@@ -302,5 +321,23 @@ mod tests {
         let set = set(&[oct(None, 0)]);
         assert!(set.serves([HS, Algorithm::RS256].into_iter().collect()));
         assert!(!set.serves(AlgorithmSet::asymmetric()));
+    }
+
+    #[test]
+    fn the_kid_of_an_unusable_key_is_known_and_fits_nothing() {
+        let set = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"bad"},
+            {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        let (set, skipped) = KeySet::parse(set.as_bytes(), Origin::Network).unwrap();
+        assert_eq!(skipped.len(), 1);
+        assert_eq!(set.select(Some("bad"), Algorithm::EdDSA).unwrap_err(), NoKey::Mismatch);
+        assert_eq!(set.select(Some("new"), Algorithm::EdDSA).unwrap_err(), NoKey::UnknownKid);
+    }
+
+    #[test]
+    fn an_array_is_no_set() {
+        for text in ["[]", "[[]]", r#" [[{"kty":"oct","k":"AA"}]]"#] {
+            let error = KeySet::parse(text.as_bytes(), Origin::Local).unwrap_err();
+            assert_eq!(error, KeySetError::NotASet, "{text}");
+        }
     }
 }

@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::JoinHandle;
+use tokio::{sync::watch::Receiver, task::JoinHandle};
 
 use crate::{
     clock::Clock,
     jwks::{
         fetch::{FetchError, FetchJwks},
         key::Origin,
-        key_set::KeySet,
+        key_set::{KeySet, Skipped},
         store::{Entry, KeyStore, Schedule, SetState},
     },
     provider::{JwksPlace, KeySource},
@@ -126,27 +126,27 @@ async fn keep_fresh(
     clock: Clock,
     metrics: Arc<Metrics>,
 ) {
+    let mut rescheduled = entry.rescheduled();
     loop {
         entry.begin();
-        let schedule = entry.schedule.load_full();
-        // A task of its own, so that a panic in a fetch is a failed fetch and no end of them.
-        let fetched = tokio::spawn(fetch.fetch(entry.place.clone(), schedule.timeout)).await;
+        let fetching = fetch.fetch(entry.place.clone(), entry.schedule.load().timeout);
+        // A task of its own, so that a panic in it is a failed fetch and no end of them.
+        let fetched = tokio::spawn(async move { parsed(&fetching.await?) }).await;
         let fetched = fetched.unwrap_or(Err(FetchError::Interrupted));
-        let before = entry.state();
+        let (before, schedule) = (entry.state(), entry.schedule.load_full());
         let (state, wait) = after(&before, fetched, &schedule, clock);
         log_change(&before, &state, &schedule);
         metrics.jwks_fetched(&schedule.providers, state.last_error);
         entry.finish(state, clock.now().mono);
         tokio::select! {
-            () = next_fetch(&entry, wait) => {}
+            () = next_fetch(&entry, &mut rescheduled, wait) => {}
             () = entry.demanded() => {}
         }
     }
 }
 
 /// Waits until the planned refresh is due; a new schedule may bring it forward.
-async fn next_fetch(entry: &Entry, mut wait: Duration) {
-    let mut rescheduled = entry.rescheduled();
+async fn next_fetch(entry: &Entry, rescheduled: &mut Receiver<u64>, mut wait: Duration) {
     let begun = tokio::time::Instant::now();
     loop {
         let due = tokio::time::sleep_until(begun + wait);
@@ -157,18 +157,24 @@ async fn next_fetch(entry: &Entry, mut wait: Duration) {
     }
 }
 
+fn parsed(document: &[u8]) -> Parsed {
+    Ok(KeySet::parse(document, Origin::Network)?)
+}
+
+/// What a fetch has brought.
+type Parsed = Result<(KeySet, Vec<Skipped>), FetchError>;
+
 /// The state after a fetch, and how long until the next planned one. A fetch that gave no usable
 /// key replaces nothing.
 fn after(
     before: &SetState,
-    fetched: Result<Vec<u8>, FetchError>,
+    fetched: Parsed,
     schedule: &Schedule,
     clock: Clock,
 ) -> (SetState, Duration) {
     let now = clock.now();
-    let parsed = fetched.and_then(|bytes| Ok(KeySet::parse(&bytes, Origin::Network)?));
     let mut state = SetState { fetched_once: true, ..before.clone() };
-    let wait = match parsed {
+    let wait = match fetched {
         Ok((set, skipped)) => {
             for key in skipped {
                 let place = schedule.providers.first().map(ToString::to_string);

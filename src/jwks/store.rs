@@ -27,14 +27,15 @@ use crate::{
     provider::{JwksPlace, KeySource, Name, Provider, RemoteKeys},
 };
 
-/// At most this many checks wait for keys at once; further ones are refused at once.
-pub const MAX_WAITERS: usize = 4096;
+/// At most this many checks wait for one place's keys at once; further ones are refused at once.
+/// Well below the 1024 requests that Envoy keeps open to a cluster by default, and of each place
+/// its own, so that one hanging issuer takes no room from the others.
+pub const MAX_WAITERS: usize = 512;
 
 /// Every fetched set of this process, by place.
 #[derive(Debug, Default)]
 pub struct KeyStore {
     places: ArcSwap<HashMap<JwksPlace, Arc<Entry>>>,
-    waiters: Arc<AtomicUsize>,
 }
 
 /// One place's set, and its refresh task's mailbox.
@@ -45,6 +46,7 @@ pub struct Entry {
     /// The strictest schedule of the providers that share it; changes with the config.
     pub schedule: ArcSwap<Schedule>,
     state: ArcSwap<SetState>,
+    waiters: Arc<AtomicUsize>,
     demand: Mutex<Demand>,
     /// Counts demands; the refresh task watches it.
     demanded: watch::Sender<u64>,
@@ -181,9 +183,10 @@ impl KeyStore {
             if otherwise == KeyProblem::Unknown && query.kid.is_none() {
                 return Keys::None(otherwise);
             }
-            match entry.want(&state, now, || self.ticket(&entry, remote)) {
+            match entry.want(&state, now, || entry.ticket(remote)) {
                 Want::Wait(ticket) => return Keys::Wait(ticket),
                 Want::InVain => return Keys::None(otherwise),
+                Want::Crowded => return Keys::None(KeyProblem::Unavailable),
                 Want::Overtaken => {}
             }
         }
@@ -237,15 +240,6 @@ impl KeyStore {
     pub fn places(&self) -> HashMap<JwksPlace, Arc<Entry>> {
         HashMap::clone(&self.places.load())
     }
-
-    fn ticket(&self, entry: &Entry, remote: &RemoteKeys) -> Option<Ticket> {
-        let place = Waiter(self.waiters.clone());
-        if self.waiters.fetch_add(1, Ordering::Relaxed) >= MAX_WAITERS {
-            return None;
-        }
-        let finished = entry.finished.subscribe();
-        Some(Ticket { finished, timeout: remote.timeout, _place: place })
-    }
 }
 
 impl Entry {
@@ -256,6 +250,7 @@ impl Entry {
             place: Arc::new(place),
             schedule: ArcSwap::from_pointee(schedule),
             state: ArcSwap::default(),
+            waiters: Arc::default(),
             demand: Mutex::new(Demand { in_flight: true, ..Demand::default() }),
             demanded: watch::Sender::new(0),
             finished: watch::Sender::new(0),
@@ -340,14 +335,23 @@ impl Entry {
             demand.suppressed += 1;
             return Want::InVain;
         }
-        let Some(ticket) = ticket() else { return Want::InVain };
         if !demand.in_flight {
             demand.in_flight = true;
             demand.unplanned = true;
             demand.last = Some(now.mono);
             self.demanded.send_modify(|count| *count += 1);
         }
-        Want::Wait(ticket)
+        // The fetch goes on also where nobody may wait for it.
+        ticket().map_or(Want::Crowded, Want::Wait)
+    }
+
+    fn ticket(&self, remote: &RemoteKeys) -> Option<Ticket> {
+        let place = Waiter(self.waiters.clone());
+        if self.waiters.fetch_add(1, Ordering::Relaxed) >= MAX_WAITERS {
+            return None;
+        }
+        let finished = self.finished.subscribe();
+        Some(Ticket { finished, timeout: remote.timeout, _place: place })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Demand> {
@@ -360,8 +364,10 @@ impl Entry {
 enum Want {
     /// It waits.
     Wait(Ticket),
-    /// Waiting would not help: inside the cool-down, or too many wait already.
+    /// Waiting would not help: no fetch is under way, and the cool-down prevents one.
     InVain,
+    /// Too many wait already.
+    Crowded,
     /// A fetch has finished in between: it looks again.
     Overtaken,
 }
@@ -659,6 +665,14 @@ mod tests {
         fixture.check(Some("k"), 0, UNAVAILABLE);
         tickets.pop();
         fixture.check(Some("k"), 0, Answer::Wait);
+    }
+
+    #[test]
+    fn a_refresh_is_demanded_also_where_nobody_may_wait_for_it() {
+        let fixture = Fixture::with_key("k");
+        fixture.entry.waiters.store(MAX_WAITERS, Ordering::Relaxed);
+        fixture.check(Some("new"), 5, UNAVAILABLE);
+        assert_eq!(fixture.demands(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -131,7 +131,8 @@ async fn bind_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let is_socket = |path: &Path| {
         path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket())
     };
-    if is_socket(path) && UnixStream::connect(path).await.is_err() {
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket(path) && UnixStream::connect(path).await.is_err_and(refused) {
         fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// At most this many names are kept; later ones are counted nowhere but in the metric.
-const MAX_NAMES: usize = 100;
+const MAX_NAMES: usize = 1000;
 /// A name is logged at most once in this time.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 /// A name is kept in at most this many characters.

@@ -195,7 +195,7 @@ async fn a_short_rsa_key_is_skipped_with_a_warning() {
     let server = serving(&json!({ "keys": [short, ES256.jwk()] }), "").await;
     let header = json!({ "alg": "RS256", "kid": "short" });
     let request = TestRequest::bearer(&RS256.token_with(header, &claims(ISSUER)));
-    server.expect(request, 401, "key_unknown").await;
+    server.expect(request, 401, "algorithm_not_allowed").await;
     let warnings = server.status().await["warnings"].to_string();
     assert!(warnings.contains("keys[0] is skipped"), "{warnings}");
 }
