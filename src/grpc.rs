@@ -122,6 +122,7 @@ impl Authorizer {
         match check::decide(&view, snapshot, &host, now) {
             Progress::Wait(ticket) => Run::Wait(ticket),
             Progress::Done(decision, unknown) => {
+                self.metrics.unknown_references(unknown.len());
                 self.references.note(unknown, now.mono);
                 Run::Answer(self.answer(&decision, snapshot, started))
             }

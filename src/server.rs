@@ -38,17 +38,45 @@ pub enum StartError {
     /// The config is not good; every problem is in it.
     #[error("{0}")]
     Config(Problems),
-    /// A port is not to be had.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address that was asked for.
-        address: GrpcAddress,
-        /// The system's reason.
-        source: io::Error,
-    },
+    /// Ports are not to be had.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Listen(Vec<ListenError>),
     /// Two metrics have one name.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+}
+
+/// An address that cannot be listened at.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct ListenError {
+    address: GrpcAddress,
+    source: io::Error,
+}
+
+/// Every port, bound; nothing answers yet.
+struct Bound {
+    grpc: Vec<Listener>,
+    http: TcpListener,
+}
+
+impl Bound {
+    async fn to(settings: &Settings) -> Result<Self, StartError> {
+        let (mut grpc, mut failed) = (Vec::new(), Vec::new());
+        for address in &settings.grpc_listen {
+            match Listener::bind(address, settings.socket_mode).await {
+                Ok(listener) => grpc.push(listener),
+                Err(source) => failed.push(ListenError { address: address.clone(), source }),
+            }
+        }
+        let address = GrpcAddress::Tcp(settings.http_listen);
+        match TcpListener::bind(settings.http_listen).await {
+            Ok(http) if failed.is_empty() => return Ok(Self { grpc, http }),
+            Ok(_) => {}
+            Err(source) => failed.push(ListenError { address, source }),
+        }
+        Err(StartError::Listen(failed))
+    }
 }
 
 /// A server that answers.
@@ -92,17 +120,13 @@ impl Server {
     async fn listen(settings: Settings, authorizer: &Arc<Authorizer>) -> Result<Self, StartError> {
         let (health, health_server) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::NotServing).await;
-        let mut listeners = Vec::new();
-        for address in &settings.grpc_listen {
-            let failed = |source| StartError::Listen { address: address.clone(), source };
-            listeners.push(Listener::bind(address, settings.socket_mode).await.map_err(failed)?);
-        }
+        let Bound { grpc: listeners, http: listener } = Bound::to(&settings).await?;
         let listens_at: Vec<_> =
             listeners.iter().map(|listener| listener.address.clone()).collect();
-        let address = settings.http_listen;
-        let failed = |source| StartError::Listen { address: GrpcAddress::Tcp(address), source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let http = listener.local_addr().map_err(failed)?;
+        let http = listener.local_addr().map_err(|source| {
+            let address = GrpcAddress::Tcp(settings.http_listen);
+            StartError::Listen(vec![ListenError { address, source }])
+        })?;
 
         let (stop, stopped) = watch::channel(false);
         let (ready, readiness) = watch::channel(false);

@@ -140,6 +140,16 @@ impl<'a> Json<'a> {
         if number { self.0.parse().ok() } else { None }
     }
 
+    /// The number as a NumericDate (RFC 7519 section 2): from 0 to 2^53, beyond which doubles skip
+    /// integers.
+    #[must_use]
+    pub fn date(self) -> Option<f64> {
+        const MAX: u64 = 1 << 53;
+        // An integer is compared as one: 2^53 + 1 would round to 2^53.
+        let exact = self.0.parse::<u64>().is_ok_and(|integer| integer > MAX);
+        self.number().filter(|date| (0.0..=MAX as f64).contains(date) && !exact)
+    }
+
     /// The strings of a string or of an array of strings.
     ///
     /// # Errors
@@ -274,5 +284,15 @@ mod tests {
     #[test]
     fn debug_shows_no_claim() {
         assert_eq!(format!("{:?}", claims(r#"{"sub":"alice"}"#)), "Claims(1 members)");
+    }
+
+    #[test]
+    fn a_date_is_a_number_from_0_to_2_to_the_53() {
+        for date in ["0", "1.5", "1e3", "9007199254740992"] {
+            assert!(Json(date).date().is_some(), "{date}");
+        }
+        for date in ["-1", "9007199254740993", "1e16", "1e999", "\"1\"", "null", "true", "[1]"] {
+            assert_eq!(Json(date).date(), None, "{date}");
+        }
     }
 }

@@ -90,9 +90,6 @@ struct Times {
     iat: Option<f64>,
 }
 
-/// The greatest NumericDate that is read: beyond it doubles skip integers.
-const MAX_DATE: f64 = 9_007_199_254_740_992.0;
-
 impl<'t> Candidate<'t> {
     /// Structure, issuer, algorithm, time.
     ///
@@ -268,11 +265,7 @@ impl Times {
     fn read(claims: &Claims) -> Result<Self, Denial> {
         let date = |name| match claims.member(name) {
             None => Ok(None),
-            Some(value) => value
-                .number()
-                .filter(|date| (0.0..=MAX_DATE).contains(date))
-                .map(Some)
-                .ok_or(Denial::ClaimsMalformed),
+            Some(value) => value.date().map(Some).ok_or(Denial::ClaimsMalformed),
         };
         Ok(Self { exp: date("exp")?, nbf: date("nbf")?, iat: date("iat")? })
     }

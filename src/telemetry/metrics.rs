@@ -116,6 +116,13 @@ impl Metrics {
         }
     }
 
+    /// Counts names that one check did not find, whether others still worked or not.
+    pub fn unknown_references(&self, count: usize) {
+        if let Ok(count @ 1..) = u64::try_from(count) {
+            self.route_policy_problems.with_label_values(&["unknown_reference"]).inc_by(count);
+        }
+    }
+
     fn route_fault(&self, fault: Fault) {
         match fault {
             Fault::RoutePolicyMissing

@@ -108,6 +108,9 @@ fn serve_exits_1_where_a_port_is_taken() {
         let expected = format!("cannot listen on {taken}");
         assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
     }
+    let both = ["--grpc-listen", &taken, "--http-listen", &taken];
+    let output = claimgate(&["serve", "--config", &file]).args(both).output().unwrap();
+    assert_eq!(stderr(&output).matches("cannot listen on").count(), 2, "{}", stderr(&output));
     drop(holder);
 }
 

@@ -47,6 +47,8 @@ async fn the_known_providers_of_a_list_work_and_the_others_are_counted() {
     server.expect(named("Ghost"), 503, "policy_unknown").await;
     let expected = [("policy", "Ghost", 1), ("provider", "ghost", 1), ("provider", "nobody", 2)];
     check(&server.status().await, &expected);
+    let met = "claimgate_route_policy_problems_total{problem=\"unknown_reference\"}";
+    assert_eq!(server.metric(met).await, Some(4.0));
 }
 
 #[tokio::test]
