@@ -192,7 +192,7 @@ mod tests {
     use tracing::{Event, Level, Metadata, Subscriber, span};
 
     use super::*;
-    use crate::check::fixtures::snapshot;
+    use crate::check::fixtures::{NOW, at, okta, orders, snapshot, verified};
 
     fn authorizer() -> Authorizer {
         Authorizer {
@@ -284,5 +284,26 @@ mod tests {
     #[test]
     fn an_empty_request_is_one_without_a_policy() {
         check(&Bytes::new(), 503, "route_policy_missing");
+    }
+
+    #[test]
+    fn a_remembered_token_is_recalled_only_within_its_time_and_its_generation() {
+        let authorizer = Authorizer { tokens: TokenCache::new(1 << 20, || {}), ..authorizer() };
+        let (policy, other) = (orders(okta()), orders(okta()));
+        let verified = Arc::new(verified(&policy, &[]));
+        let serving = |generation| {
+            let patience = Patience::Left;
+            Serving { shared: &authorizer, generation, patience }
+        };
+        let recalled = |generation, token, unix| {
+            serving(generation).recall(token, &policy, at(unix)).is_some()
+        };
+        serving(1).remember("token", &other, &verified);
+        assert!(recalled(1, "token", NOW));
+        assert!(!recalled(1, "other", NOW));
+        assert!(!recalled(2, "token", NOW));
+        // `exp` is five minutes away, the leeway one.
+        assert!(recalled(1, "token", NOW + 359.0));
+        assert!(!recalled(1, "token", NOW + 360.0));
     }
 }
