@@ -124,6 +124,11 @@ impl Authorizer {
             Progress::Done(decision, unknown) => {
                 self.metrics.unknown_references(unknown.len());
                 self.references.note(unknown, now.mono);
+                if let Some(Reason::Fault(fault)) = decision.reason()
+                    && fault.is_of_the_route()
+                {
+                    self.references.note_fault(Reason::from(fault).row().label, now.mono);
+                }
                 Run::Answer(self.answer(&decision, snapshot, started))
             }
         }

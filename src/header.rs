@@ -88,6 +88,12 @@ impl OwnedHeaders {
         Self(names)
     }
 
+    /// The names that `later` does not have.
+    pub fn without<'a>(&'a self, later: &'a Self) -> impl Iterator<Item = &'a str> {
+        let gone = self.0.iter().filter(|name| later.0.binary_search(name).is_err());
+        gone.map(|name| &**name)
+    }
+
     /// The names in order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
         self.0.iter()
@@ -254,5 +260,13 @@ mod tests {
         let owned = OwnedHeaders::new([&target]);
         let names: Vec<&str> = owned.iter().map(|n| &**n).collect();
         assert_eq!(names, ["x-auth-sub", "x_auth-sub", "x_auth_sub"]);
+    }
+
+    #[test]
+    fn headers_that_a_later_config_gives_up_are_told() {
+        let [a, b] = ["x-a", "x_b"].map(|name| HeaderTarget::parse(name).unwrap());
+        let (before, after) = (OwnedHeaders::new([&a, &b]), OwnedHeaders::new([&b]));
+        assert_eq!(before.without(&after).collect::<Vec<_>>(), ["x-a", "x_a"]);
+        assert_eq!(after.without(&before).count(), 0);
     }
 }

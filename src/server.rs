@@ -24,7 +24,11 @@ use crate::{
         watch::{Reload, WatchState, watch},
     },
     grpc::{Authorizer, SERVICE},
-    jwks::{fetch::FetchJwks, refresh::Refresher, store::KeyStore},
+    jwks::{
+        fetch::FetchJwks,
+        refresh::Refresher,
+        store::{KeyStore, ProviderState},
+    },
     server::listen::Listener,
     settings::{GrpcAddress, Settings},
     snapshot::{Snapshot, cell::SnapshotCell},
@@ -164,6 +168,9 @@ impl Server {
             if tokio::time::timeout(timeout, config.refresher.fetched_once()).await.is_err() {
                 tracing::warn!("an issuer has not answered yet; ready without its keys");
             }
+            for name in config.without_keys() {
+                tracing::warn!(provider = name, "ready, but this provider has no keys");
+            }
             ready.send_replace(true);
             set_health(&health, ServingStatus::Serving).await;
             tracing::info!("ready");
@@ -196,6 +203,7 @@ impl Server {
         if tokio::time::timeout(self.settings.drain_timeout, stopping).await.is_err() {
             tracing::warn!("drain timed out; checks that were in flight are lost");
         }
+        tracing::info!("stopped");
     }
 }
 
@@ -236,6 +244,18 @@ impl RunningConfig {
         self.applied(&first);
     }
 
+    /// The enabled providers whose tokens cannot be verified now.
+    fn without_keys(&self) -> Vec<String> {
+        let Authorizer { cell, store, clock, .. } = &*self.authorizer;
+        let (snapshot, now) = (cell.load(), clock.now());
+        let supplied = [ProviderState::Ready, ProviderState::Stale, ProviderState::Disabled];
+        let without = snapshot
+            .providers
+            .values()
+            .filter(|provider| !supplied.contains(&store.provider_state(provider, now)));
+        without.map(|provider| provider.name.to_string()).collect()
+    }
+
     /// The files changed.
     fn change(&self, reload: Reload) {
         match reload {
@@ -244,12 +264,17 @@ impl RunningConfig {
                 let next = loaded.into_snapshot(cell.load().generation + 1, clock.wall());
                 // New places are there before a check can ask for them, old ones until none can.
                 self.refresher.follow(&next);
+                let before = cell.load();
                 let next = cell.replace(next);
+                for header in before.owned_headers.without(&next.owned_headers) {
+                    tracing::warn!(header, "clients can set this header from now on");
+                }
                 self.refresher.forget_all_but(&next);
                 self.authorizer.tokens.clear();
                 self.applied(&next);
             }
             Reload::Restored => {
+                tracing::info!("the files are again what is served");
                 self.authorizer.metrics.restored();
                 self.authorizer.cell.clear_reload_error();
             }

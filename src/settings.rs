@@ -12,7 +12,7 @@ pub struct Settings {
     #[arg(long, env = "CLAIMGATE_CONFIG", value_name = "PATH")]
     pub config: PathBuf,
 
-    /// Where Envoy asks: HOST:PORT, or unix:/path; may be repeated
+    /// Where Envoy asks: IP:PORT, or unix:/path; may be repeated
     #[arg(
         long,
         env = "CLAIMGATE_GRPC_LISTEN",

@@ -161,6 +161,19 @@ const SCOPE_INSUFFICIENT: Row = Row {
 };
 
 impl Fault {
+    /// Whether what the proxy attached to the route is at fault.
+    #[must_use]
+    pub fn is_of_the_route(self) -> bool {
+        match self {
+            Self::RoutePolicyMissing
+            | Self::RoutePolicyInvalid
+            | Self::PolicyUnknown
+            | Self::ProviderUnknown
+            | Self::ProviderDisabled => true,
+            Self::KeysUnavailable | Self::Internal => false,
+        }
+    }
+
     fn row(self) -> Row {
         let label = match self {
             Self::KeysUnavailable => "keys_unavailable",

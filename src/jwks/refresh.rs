@@ -135,7 +135,7 @@ async fn keep_fresh(
         let fetched = fetched.unwrap_or(Err(FetchError::Interrupted));
         let (before, schedule) = (entry.state(), entry.schedule.load_full());
         let (state, wait) = after(&before, fetched, &schedule, clock);
-        log_change(&before, &state, &schedule);
+        log_change(&before, &state, &schedule, &entry.place.uri);
         metrics.jwks_fetched(&schedule.providers, state.last_error);
         entry.finish(state, clock.now().mono);
         tokio::select! {
@@ -206,12 +206,15 @@ fn retry_after(failures: u32) -> Duration {
 }
 
 /// One line for each change of state, not for each fetch.
-fn log_change(before: &SetState, after: &SetState, schedule: &Schedule) {
+fn log_change(before: &SetState, after: &SetState, schedule: &Schedule, uri: &str) {
     let providers =
         schedule.providers.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(",");
     match (before.last_error, after.last_error) {
         (was, Some(error)) if was != Some(error) => {
-            tracing::warn!(providers, %error, has_keys = after.keys.is_some(), "JWKS fetch failed");
+            let has_keys = after.keys.is_some();
+            // A query may carry a secret.
+            let uri = uri.split('?').next();
+            tracing::warn!(providers, uri, %error, has_keys, "JWKS fetch failed");
         }
         (_, Some(_)) => {}
         (was, None) => {

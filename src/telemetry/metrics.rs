@@ -124,16 +124,9 @@ impl Metrics {
     }
 
     fn route_fault(&self, fault: Fault) {
-        match fault {
-            Fault::RoutePolicyMissing
-            | Fault::RoutePolicyInvalid
-            | Fault::PolicyUnknown
-            | Fault::ProviderUnknown
-            | Fault::ProviderDisabled => {
-                let problem = Reason::from(fault).row().label;
-                self.route_policy_problems.with_label_values(&[problem]).inc();
-            }
-            Fault::KeysUnavailable | Fault::Internal => {}
+        if fault.is_of_the_route() {
+            let problem = Reason::from(fault).row().label;
+            self.route_policy_problems.with_label_values(&[problem]).inc();
         }
     }
 

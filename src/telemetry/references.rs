@@ -25,6 +25,8 @@ const MAX_NAME_CHARS: usize = 128;
 /// What was not found since the process began.
 #[derive(Debug, Default)]
 pub struct References {
+    /// When each kind of fault of a route was last logged.
+    faults: Mutex<HashMap<&'static str, Mono>>,
     seen: Mutex<HashMap<(ReferenceKind, String), Seen>>,
 }
 
@@ -72,6 +74,15 @@ impl References {
                     "a route names what the config lacks"
                 );
             }
+        }
+    }
+
+    /// Logs that a route's policy cannot be followed, each kind once in a while.
+    pub fn note_fault(&self, reason: &'static str, now: Mono) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        if faults.get(reason).is_none_or(|logged| now.since(*logged) >= LOG_EVERY) {
+            faults.insert(reason, now);
+            tracing::warn!(reason, "a route's policy cannot be followed; its requests are denied");
         }
     }
 

@@ -179,8 +179,7 @@ fn every_config_of_the_readme_is_good() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
     let configs = readme.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap());
-    let configs: Vec<_> =
-        configs.filter(|text| text.trim_start().starts_with("providers:")).collect();
+    let configs: Vec<_> = configs.filter(|text| text.contains("providers:\n")).collect();
     assert_eq!(configs.len(), 2);
     for text in configs {
         let (_folder, file) = config(text);
