@@ -5,4 +5,5 @@ pub mod fetch;
 pub mod key;
 pub mod key_set;
 pub mod refresh;
+pub mod state;
 pub mod store;

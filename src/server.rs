@@ -24,11 +24,7 @@ use crate::{
         watch::{Reload, WatchState, watch},
     },
     grpc::{Authorizer, SERVICE},
-    jwks::{
-        fetch::FetchJwks,
-        refresh::Refresher,
-        store::{KeyStore, ProviderState},
-    },
+    jwks::{fetch::FetchJwks, refresh::Refresher, state::ProviderState, store::KeyStore},
     server::listen::Listener,
     settings::{GrpcAddress, Settings},
     snapshot::{Snapshot, cell::SnapshotCell},

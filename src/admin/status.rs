@@ -18,7 +18,8 @@ use crate::{
         algorithm::Algorithm,
         key::Key,
         key_set::KeySet,
-        store::{Entry, ProviderState, SetState},
+        state::{ProviderState, SetState},
+        store::Entry,
     },
     provider::{KeySource, Provider},
     telemetry::{

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::{
     config::load::load,
-    jwks::{algorithm::Algorithm, key::Origin},
+    jwks::{algorithm::Algorithm, fetch::FetchError, key::Origin},
 };
 
 use super::*;

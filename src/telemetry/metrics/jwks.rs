@@ -3,7 +3,7 @@
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts};
 
 use crate::{
-    jwks::{fetch::FetchError, store::ProviderState},
+    jwks::{fetch::FetchError, state::ProviderState},
     provider::Name,
     telemetry::metrics::Registered,
 };
