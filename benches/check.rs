@@ -20,7 +20,7 @@ use bytes::Bytes;
 use claimgate::{
     clock::Clock,
     config::load::load,
-    grpc::Authorizer,
+    grpc::{Authorizer, Call},
     jwks::{
         algorithm::Algorithm,
         key::{Key, Origin},
@@ -76,8 +76,8 @@ fn verify(bencher: Bencher<'_, '_>, alg: &'static str) {
 fn check(bencher: Bencher<'_, '_>, alg: &'static str, cache: u64) {
     let key = TestKey::new(alg);
     let authorizer = authorizer(&key, cache);
-    let request = request(&key);
-    let ask = || RUNTIME.block_on(authorizer.check(request.clone(), BUDGET));
+    let call = Call { message: request(&key), authority: None };
+    let ask = || RUNTIME.block_on(authorizer.check(call.clone(), BUDGET));
     let answer = ask();
     assert!(answer.windows(5).any(|bytes| bytes == b"alice"), "not allowed");
     bencher.bench_local(ask);

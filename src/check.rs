@@ -11,6 +11,7 @@ pub mod observe;
 pub mod request;
 pub mod route;
 pub mod strict_json;
+pub mod target;
 pub mod token;
 pub mod verify;
 
@@ -94,7 +95,7 @@ fn under<'s, H: Host>(
     if policy.mode == Mode::Anonymous {
         return Ok(pass(policy, None, Authorization::Keep));
     }
-    let token = match credential::bearer(&view.authorization) {
+    let token = match credential::bearer(&view.http.headers) {
         Ok(token) => token,
         Err(denial) => return Ok(settle(policy, Rejected::from(Reason::from(denial)))),
     };

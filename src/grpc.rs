@@ -15,6 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::uri::Authority;
 
 use crate::{
     check::{
@@ -58,6 +59,15 @@ pub struct Authorizer {
     pub namespace: String,
 }
 
+/// One call of the service.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The CheckRequest.
+    pub message: Bytes,
+    /// The `:authority` by which the proxy called: no client can touch it.
+    pub authority: Option<Authority>,
+}
+
 /// Whether a check may still wait for keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Patience {
@@ -72,15 +82,15 @@ enum Run {
 }
 
 impl Authorizer {
-    /// Answers one CheckRequest within `budget`, always with a CheckResponse.
-    pub async fn check(&self, request: Bytes, budget: Duration) -> Vec<u8> {
+    /// Answers one call within `budget`, always with a CheckResponse.
+    pub async fn check(&self, call: Call, budget: Duration) -> Vec<u8> {
         let started = self.clock.now();
         let mut budget = budget.min(MAX_WAIT);
         loop {
             let now = self.clock.now();
             let left = budget.saturating_sub(now.mono.since(started.mono));
             let patience = if left.is_zero() { Patience::Over } else { Patience::Left };
-            match self.run(&request, started, now, patience) {
+            match self.run(&call, started, now, patience) {
                 Run::Answer(answer) => return answer,
                 // The config may change meanwhile: the check starts again on the current one.
                 Run::Wait(ticket) => {
@@ -92,9 +102,9 @@ impl Authorizer {
     }
 
     /// One run on the current config. A panic anywhere in it is the fault `internal`.
-    fn run(&self, request: &Bytes, started: Now, now: Now, patience: Patience) -> Run {
+    fn run(&self, call: &Call, started: Now, now: Now, patience: Patience) -> Run {
         let snapshot = self.cell.load();
-        let run = || self.run_on(&snapshot, request, started, now, patience);
+        let run = || self.run_on(&snapshot, call, started, now, patience);
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
             let fault = Decision::Refuse(Refuse::without_policy(Fault::Internal.into()));
             // Counting may be what panicked; encoding this one decision is not.
@@ -107,17 +117,18 @@ impl Authorizer {
     fn run_on(
         &self,
         snapshot: &Snapshot,
-        request: &Bytes,
+        call: &Call,
         started: Now,
         now: Now,
         patience: Patience,
     ) -> Run {
-        let sized = Some(request).filter(|request| request.len() <= MAX_MESSAGE_BYTES);
+        let sized = Some(&call.message).filter(|message| message.len() <= MAX_MESSAGE_BYTES);
         let view = sized.and_then(|bytes| decode::check_request(bytes, &self.namespace).ok());
-        let Some(view) = view else {
+        let Some(mut view) = view else {
             let refuse = Refuse::without_policy(Denial::RequestMalformed.into());
             return Run::Answer(self.answer(&Decision::Refuse(refuse), snapshot, started));
         };
+        view.route.authority = call.authority.as_ref().map_or("", Authority::as_str);
         let host = Serving { shared: self, generation: snapshot.generation, patience };
         match check::decide(&view, snapshot, &host, now) {
             Progress::Wait(ticket) => Run::Wait(ticket),
@@ -212,15 +223,19 @@ mod tests {
     }
 
     /// A request of a route that names a policy which does not exist.
-    fn unknown_policy() -> Bytes {
+    fn unknown_policy() -> Call {
         let context_extensions = [("claimgate.policy".to_owned(), "gone".to_owned())].into();
         let attributes = AttributeContext { context_extensions, ..AttributeContext::default() };
-        CheckRequest { attributes: Some(attributes) }.encode_to_vec().into()
+        call(CheckRequest { attributes: Some(attributes) }.encode_to_vec())
+    }
+
+    fn call(message: impl Into<Bytes>) -> Call {
+        Call { message: message.into(), authority: None }
     }
 
     /// The answer to `request` must be a denial with this status, counted under this reason.
     #[track_caller]
-    fn check(request: &Bytes, http: i32, counted: &str) {
+    fn check(request: &Call, http: i32, counted: &str) {
         let authorizer = authorizer();
         let now = authorizer.clock.now();
         let Run::Answer(answer) = authorizer.run(request, now, now, Patience::Left) else {
@@ -275,20 +290,20 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_request_are_denied() {
-        check(&Bytes::from_static(b"\xff"), 400, "request_malformed");
-        check(&Bytes::from_static(b"\x0a\x05abc"), 400, "request_malformed");
-        check(&Bytes::from_static(b"\x0a\x02\x52\x01"), 400, "request_malformed");
+        check(&call(&b"\xff"[..]), 400, "request_malformed");
+        check(&call(&b"\x0a\x05abc"[..]), 400, "request_malformed");
+        check(&call(&b"\x0a\x02\x52\x01"[..]), 400, "request_malformed");
     }
 
     #[test]
     fn a_request_over_the_bound_is_denied_before_it_is_read() {
-        let huge = Bytes::from(vec![0; MAX_MESSAGE_BYTES + 1]);
+        let huge = call(vec![0; MAX_MESSAGE_BYTES + 1]);
         check(&huge, 400, "request_malformed");
     }
 
     #[test]
     fn an_empty_request_is_one_without_a_policy() {
-        check(&Bytes::new(), 503, "route_policy_missing");
+        check(&call(Bytes::new()), 503, "route_policy_missing");
     }
 
     #[test]

@@ -2,18 +2,21 @@
 //!
 //! It does not look inside the token.
 
-use crate::{check::decision::Denial, header::is_token_byte};
+use crate::{
+    check::{decision::Denial, request::Headers},
+    header::is_token_byte,
+};
 
 /// The bearer token among the values of `Authorization`.
 ///
 /// # Errors
 /// `credentials_missing`, `multiple_credentials` or `token_malformed`.
-pub fn bearer<'a>(authorization: &[&'a [u8]]) -> Result<&'a str, Denial> {
-    let value = match authorization {
-        [] => return Err(Denial::CredentialsMissing),
-        [value] => value.trim_ascii(),
-        _ => return Err(Denial::MultipleCredentials),
-    };
+pub fn bearer<'a>(headers: &Headers<'a>) -> Result<&'a str, Denial> {
+    let mut values = headers.values("authorization");
+    let value = values.next().ok_or(Denial::CredentialsMissing)?.trim_ascii();
+    if values.next().is_some() {
+        return Err(Denial::MultipleCredentials);
+    }
     // Envoy joins repeated lines with a comma, so `Basic A,Bearer B` is two credentials.
     if value.contains(&b',') {
         return Err(Denial::MultipleCredentials);
@@ -55,8 +58,8 @@ mod tests {
 
     #[track_caller]
     fn check(values: &[&str], expected: Result<&str, Denial>) {
-        let bytes: Vec<&[u8]> = values.iter().map(|v| v.as_bytes()).collect();
-        assert_eq!(bearer(&bytes), expected, "{values:?}");
+        let lines = values.iter().map(|value| ("Authorization", value.as_bytes()));
+        assert_eq!(bearer(&Headers(lines.collect())), expected, "{values:?}");
     }
 
     #[test]
@@ -119,11 +122,11 @@ mod tests {
                 0..3,
             ),
         ) {
-            let bytes: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
-            if let Ok(token) = bearer(&bytes) {
-                prop_assert_eq!(bytes.len(), 1);
+            let lines = values.iter().map(|value| ("authorization", value.as_slice()));
+            if let Ok(token) = bearer(&Headers(lines.collect())) {
+                prop_assert_eq!(values.len(), 1);
                 prop_assert!(is_token68(token));
-                prop_assert!(bytes[0].trim_ascii().ends_with(token.as_bytes()));
+                prop_assert!(values[0].trim_ascii().ends_with(token.as_bytes()));
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::{
         fixtures::{
             self, HEADER, NOW, at, okta, payload, policy as named, sign, snapshot, target, verified,
         },
-        request::RouteSources,
+        request::{Headers, HttpView, RouteSources},
     },
     jwks::key::fixtures::SigningKey,
     policy::ScopeRule,
@@ -73,8 +73,9 @@ fn config(mode: Mode) -> Snapshot {
 }
 
 fn view<'a>(authorization: &[&'a str]) -> CheckView<'a> {
-    let authorization = authorization.iter().map(|value| value.as_bytes()).collect();
-    CheckView { authorization, route: RouteSources::default() }
+    let lines = authorization.iter().map(|value| ("authorization", value.as_bytes()));
+    let http = HttpView { headers: Headers(lines.collect()), ..HttpView::default() };
+    CheckView { http, route: RouteSources::default() }
 }
 
 /// `OUTCOME REASON HEADERS AUTHORIZATION` of a decision.

@@ -3,9 +3,14 @@
 //! It reads nothing into the request; a property test holds it to envoy-types. Field numbers are
 //! those of `envoy/service/auth/v3` and `envoy/config/core/v3`.
 
+mod metadata;
+
 use crate::{
-    check::request::{CheckView, EXTENSION_PREFIX, RouteSources, Typed, Value},
-    grpc::wire::{Fields, Undecodable, Wire},
+    check::request::{CheckView, EXTENSION_PREFIX, Headers, HttpView, RouteSources},
+    grpc::{
+        decode::metadata::{MAX_NESTING, message_entry, structure, typed},
+        wire::{Fields, Undecodable, Wire},
+    },
 };
 
 /// Reads a CheckRequest. `namespace` is the one of the route metadata that is ours.
@@ -19,26 +24,36 @@ pub fn check_request<'a>(bytes: &'a [u8], namespace: &str) -> Result<CheckView<'
             attribute_context(attributes, namespace, &mut parts)?;
         }
     }
-    let Parts { map, list, list_present, route } = parts;
+    let Parts { mut http, map, list_present, route } = parts;
     // With `encode_raw_headers` the map is empty; Envoy never fills both.
-    let headers = if list_present { list } else { map };
-    let authorization = headers
-        .into_iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"))
-        .map(|(_, value)| value)
-        .collect();
-    Ok(CheckView { authorization, route })
+    if !list_present {
+        http.headers = Headers(last_of_each(map));
+    }
+    Ok(CheckView { http, route })
 }
 
 /// What was found so far. A repeated sub-message is merged, as protobuf has it.
 #[derive(Default)]
 struct Parts<'a> {
+    /// With the lines of `header_map`.
+    http: HttpView<'a>,
     /// `headers`: one value a name.
     map: Vec<(&'a str, &'a [u8])>,
-    /// `header_map`: lines.
-    list: Vec<(&'a str, &'a [u8])>,
     list_present: bool,
     route: RouteSources<'a>,
+}
+
+/// A repeated key of a map keeps its last value. A map has no order.
+fn last_of_each<'a>(mut map: Vec<(&'a str, &'a [u8])>) -> Vec<(&'a str, &'a [u8])> {
+    map.sort_by_key(|(name, _)| *name);
+    map.dedup_by(|later, earlier| {
+        let same = later.0 == earlier.0;
+        if same {
+            earlier.1 = later.1;
+        }
+        same
+    });
+    map
 }
 
 fn attribute_context<'a>(
@@ -48,6 +63,13 @@ fn attribute_context<'a>(
 ) -> Result<(), Undecodable> {
     for field in attributes.fields()? {
         match field? {
+            (2, destination) => {
+                for field in destination.fields()? {
+                    if let (4, principal) = field? {
+                        parts.route.principal = principal.text()?;
+                    }
+                }
+            }
             (4, request) => {
                 for field in request.fields()? {
                     if let (2, http) = field? {
@@ -71,20 +93,19 @@ fn attribute_context<'a>(
 fn http_request<'a>(http: Wire<'a>, parts: &mut Parts<'a>) -> Result<(), Undecodable> {
     for field in http.fields()? {
         match field? {
+            (2, method) => parts.http.method = method.text()?,
             (3, header) => {
                 let (name, value) = text_entry(header)?;
-                if is_read(name) {
-                    put(&mut parts.map, name, value.as_bytes());
-                }
+                parts.map.push((name, value.as_bytes()));
             }
+            (4, path) => parts.http.path = path.text()?,
+            (5, host) => parts.http.host = host.text()?,
+            (6, scheme) => parts.http.scheme = scheme.text()?,
             (13, header_map) => {
                 for field in header_map.fields()? {
                     if let (1, header) = field? {
                         parts.list_present = true;
-                        let (name, value) = header_value(header)?;
-                        if is_read(name) {
-                            parts.list.push((name, value));
-                        }
+                        parts.http.headers.0.push(header_value(header)?);
                     }
                 }
             }
@@ -92,11 +113,6 @@ fn http_request<'a>(http: Wire<'a>, parts: &mut Parts<'a>) -> Result<(), Undecod
         }
     }
     Ok(())
-}
-
-/// Only headers that a check reads are kept.
-fn is_read(name: &str) -> bool {
-    name.eq_ignore_ascii_case("authorization")
 }
 
 /// `HeaderValue`: text in `value`, or bytes in `raw_value`.
@@ -143,8 +159,14 @@ fn route_metadata<'a>(
         match field? {
             (1, entry) => {
                 let (key, values) = message_entry(entry)?;
-                if key == namespace {
-                    route.filter = Some(structure(&values, MAX_NESTING)?);
+                for (known, target) in [
+                    (namespace, &mut route.filter),
+                    (ENVOY_GATEWAY, &mut route.gateway),
+                    (ISTIO, &mut route.istio),
+                ] {
+                    if key == known {
+                        *target = Some(structure(&values, MAX_NESTING)?);
+                    }
                 }
             }
             (2, entry) => {
@@ -159,136 +181,10 @@ fn route_metadata<'a>(
     Ok(())
 }
 
-/// An entry of a `map<string, Message>`: the message's parts, to be merged.
-fn message_entry(entry: Wire<'_>) -> Result<(&str, Vec<Fields<'_>>), Undecodable> {
-    let (mut key, mut values) = ("", Vec::new());
-    for field in entry.fields()? {
-        match field? {
-            (1, text) => key = text.text()?,
-            (2, message) => values.push(message.fields()?),
-            _ => {}
-        }
-    }
-    Ok((key, values))
-}
-
-/// A route policy has a list inside a struct; what is nested deeper is `Other`.
-const MAX_NESTING: usize = 4;
-
-/// `google.protobuf.Struct`: a map of values.
-fn structure<'a>(parts: &[Fields<'a>], nesting: usize) -> Result<Value<'a>, Undecodable> {
-    let mut members = Vec::new();
-    for field in parts.iter().copied().flatten() {
-        if let (1, entry) = field? {
-            let (name, parts) = message_entry(entry)?;
-            put(&mut members, name, value(&parts, nesting)?);
-        }
-    }
-    Ok(Value::Struct(members))
-}
-
-/// `google.protobuf.Value`: the last kind that is set counts; parts of a struct or list that
-/// follow each other are merged.
-fn value<'a>(parts: &[Fields<'a>], nesting: usize) -> Result<Value<'a>, Undecodable> {
-    let (mut kind, mut text, mut nested) = (0, "", Vec::new());
-    for field in parts.iter().copied().flatten() {
-        let (number, wire) = field?;
-        match (number, wire) {
-            (1 | 2 | 4, Wire::Scalar) => {}
-            (3, wire) => text = wire.text()?,
-            (5 | 6, wire) => {
-                if kind != number {
-                    nested.clear();
-                }
-                nested.push(wire.fields()?);
-            }
-            _ => continue,
-        }
-        kind = number;
-    }
-    match (kind, nesting.checked_sub(1)) {
-        (3, _) => Ok(Value::String(text)),
-        (5, Some(nesting)) => structure(&nested, nesting),
-        (6, Some(nesting)) => list(&nested, nesting),
-        _ => Ok(Value::Other),
-    }
-}
-
-/// `google.protobuf.ListValue`.
-fn list<'a>(parts: &[Fields<'a>], nesting: usize) -> Result<Value<'a>, Undecodable> {
-    let mut values = Vec::new();
-    for field in parts.iter().copied().flatten() {
-        if let (1, element) = field? {
-            values.push(value(&[element.fields()?], nesting)?);
-        }
-    }
-    Ok(Value::List(values))
-}
-
-/// `google.protobuf.Any`: a RoutePolicy, or a TypedStruct of one. What it claims to be and is
-/// not is the route's fault, so it is `Unexpected` and not [`Undecodable`].
-fn typed<'a>(parts: &[Fields<'a>]) -> Result<Typed<'a>, Undecodable> {
-    let (mut type_url, mut message) = ("", &[][..]);
-    for field in parts.iter().copied().flatten() {
-        match field? {
-            (1, text) => type_url = text.text()?,
-            (2, bytes) => message = bytes.bytes()?,
-            _ => {}
-        }
-    }
-    let policy = match message_type(type_url) {
-        "claimgate.v1.RoutePolicy" => route_policy(message),
-        "xds.type.v3.TypedStruct" => typed_struct(message),
-        _ => Err(Undecodable),
-    };
-    Ok(policy.map_or(Typed::Unexpected, Typed::Policy))
-}
-
-/// The type's full name: what follows the last `/`.
-fn message_type(type_url: &str) -> &str {
-    type_url.rsplit_once('/').map_or("", |(_, name)| name)
-}
-
-/// `xds.type.v3.TypedStruct`, which must be one of a RoutePolicy.
-fn typed_struct(message: &[u8]) -> Result<Value<'_>, Undecodable> {
-    let (mut type_url, mut values) = ("", Vec::new());
-    for field in Fields(message) {
-        match field? {
-            (1, text) => type_url = text.text()?,
-            (2, value) => values.push(value.fields()?),
-            _ => {}
-        }
-    }
-    if message_type(type_url) == "claimgate.v1.RoutePolicy" {
-        structure(&values, MAX_NESTING)
-    } else {
-        Err(Undecodable)
-    }
-}
-
-/// `claimgate.v1.RoutePolicy`, with an unknown field kept as one.
-fn route_policy(message: &[u8]) -> Result<Value<'_>, Undecodable> {
-    let mut members: Vec<(&str, Value<'_>)> = Vec::new();
-    for field in Fields(message) {
-        let (number, text) = field?;
-        let (name, repeated) = match number {
-            1 => ("policy", false),
-            2 => ("providers", true),
-            3 => ("mode", false),
-            4 => ("audiences", true),
-            5 => ("scopes", true),
-            _ => return Err(Undecodable),
-        };
-        let text = Value::String(text.text()?);
-        match members.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, Value::List(values))) => values.push(text),
-            Some((_, value)) => *value = text,
-            None if repeated => members.push((name, Value::List(vec![text]))),
-            None => members.push((name, text)),
-        }
-    }
-    Ok(Value::Struct(members))
-}
+/// The namespace in which Envoy Gateway says what a route was made from.
+const ENVOY_GATEWAY: &str = "envoy-gateway";
+/// The namespace in which Istio says what a route was made from.
+const ISTIO: &str = "istio";
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, uri::Authority};
 use hyper::body::Incoming;
 use tonic::{
     Status,
@@ -16,7 +16,7 @@ use tonic::{
 };
 use tonic_health::pb::health_server::{Health, HealthServer};
 
-use crate::grpc::{Authorizer, MAX_WAIT, codec::RawCodec};
+use crate::grpc::{Authorizer, Call, MAX_WAIT, codec::RawCodec};
 
 /// The path of the one method.
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -37,7 +37,8 @@ pub(super) async fn answer<H: Health>(
     if path == CHECK {
         let mut grpc = Grpc::new(RawCodec).max_decoding_message_size(TONIC_LIMIT);
         let budget = budget(request.headers());
-        Ok(grpc.unary(Check { authorizer, budget }, request).await)
+        let authority = request.uri().authority().cloned();
+        Ok(grpc.unary(Check { authorizer, authority, budget }, request).await)
     } else if path.starts_with(HEALTH) {
         health.call(request).await
     } else {
@@ -48,6 +49,7 @@ pub(super) async fn answer<H: Health>(
 /// One call of `Check`.
 struct Check {
     authorizer: Arc<Authorizer>,
+    authority: Option<Authority>,
     budget: Duration,
 }
 
@@ -57,9 +59,8 @@ impl UnaryService<Bytes> for Check {
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let (authorizer, budget) = (self.authorizer.clone(), self.budget);
-        Box::pin(async move {
-            Ok(tonic::Response::new(authorizer.check(request.into_inner(), budget).await))
-        })
+        let call = Call { message: request.into_inner(), authority: self.authority.take() };
+        Box::pin(async move { Ok(tonic::Response::new(authorizer.check(call, budget).await)) })
     }
 }
 

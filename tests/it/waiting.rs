@@ -6,11 +6,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
 use claimgate::{
     clock::Clock,
     config::load::load,
-    grpc::Authorizer,
+    grpc::{Authorizer, Call},
     jwks::{
         fetch::{FetchError, FetchJwks, Fetching},
         refresh::Refresher,
@@ -77,7 +76,7 @@ async fn check(jwks: &[&str], fetch: Slow, budget: Duration, expected: u128) {
     let (authorizer, _refresher) = authorizer(&config(&providers, "providers: [p0]"), fetch);
     let request = TestRequest::bearer(&ES256.token(&claims(ISSUER))).build().encode_to_vec();
     let started = Instant::now();
-    let answer = authorizer.check(Bytes::from(request), budget).await;
+    let answer = authorizer.check(Call { message: request.into(), authority: None }, budget).await;
     let took = started.elapsed().as_millis();
     let answer = Answer::read(CheckResponse::decode(&*answer).unwrap());
     assert_eq!((answer.status, answer.reason()), (503, "keys_unavailable"));

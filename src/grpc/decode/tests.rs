@@ -5,7 +5,7 @@ use envoy_types::pb::{
         config::core::v3::{HeaderMap, HeaderValue, Metadata},
         service::auth::v3::{
             AttributeContext, CheckRequest,
-            attribute_context::{HttpRequest, Request},
+            attribute_context::{HttpRequest, Peer, Request},
         },
     },
     google::protobuf::{self, Any, ListValue, Struct, value::Kind},
@@ -13,7 +13,8 @@ use envoy_types::pb::{
 use proptest::{collection::vec, prelude::*};
 use prost::Message;
 
-use super::*;
+use super::{metadata::route_policy, *};
+use crate::check::request::{Typed, Value};
 
 mod reference;
 
@@ -43,7 +44,7 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 fn key() -> impl Strategy<Value = String> {
-    prop_oneof!["claimgate", "claimgate", "Claimgate", "other", ""]
+    prop_oneof!["claimgate", "claimgate", "istio", "envoy-gateway", "Claimgate", "other", ""]
 }
 
 fn header() -> impl Strategy<Value = HeaderValue> {
@@ -96,18 +97,23 @@ fn request() -> impl Strategy<Value = CheckRequest> {
     let http = (
         vec((name(), ".{0,4}"), 0..4),
         proptest::option::of(vec(header(), 0..4).prop_map(|headers| HeaderMap { headers })),
+        [".{0,3}", ".{0,3}", ".{0,3}", ".{0,3}", ".{0,3}"],
     );
     let metadata = (vec((key(), structs(value())), 0..3), vec((key(), typed()), 0..3));
     (http, vec((extension, ".{0,4}"), 0..4), metadata).prop_map(
-        |((headers, header_map), extensions, (filter, typed))| {
+        |((headers, header_map, texts), extensions, (filter, typed))| {
             let headers = headers.into_iter().collect();
-            let http = HttpRequest { headers, header_map, ..HttpRequest::default() };
+            let [method, scheme, host, path, principal] = texts;
+            let http = HttpRequest { method, scheme, host, path, headers, ..Default::default() };
+            let http = HttpRequest { header_map, query: "q".into(), ..http };
             let metadata = Metadata {
                 filter_metadata: filter.into_iter().collect(),
                 typed_filter_metadata: typed.into_iter().collect(),
             };
             let attributes = AttributeContext {
                 request: Some(Request { http: Some(http), ..Request::default() }),
+                destination: Some(Peer { principal, ..Peer::default() }),
+                source: Some(Peer { principal: "client".into(), ..Peer::default() }),
                 context_extensions: extensions.into_iter().collect(),
                 metadata_context: Some(metadata.clone()),
                 route_metadata_context: Some(metadata),
@@ -242,7 +248,7 @@ fn a_list_in_two_parts_is_one_list() {
 }
 
 fn value_of(bytes: &[u8]) -> Value<'_> {
-    super::value(&[Fields(bytes)], MAX_NESTING).unwrap()
+    metadata::value(&[Fields(bytes)], MAX_NESTING).unwrap()
 }
 
 #[test]

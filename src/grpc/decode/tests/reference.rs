@@ -44,12 +44,21 @@ pub(super) fn agrees(message: &CheckRequest, ours: &CheckView<'_>) -> Result<(),
     let nothing = AttributeContext::default();
     let attributes = message.attributes.as_ref().unwrap_or(&nothing);
     let http = attributes.request.as_ref().and_then(|request| request.http.as_ref());
-    let headers = http.map(authorization).unwrap_or_default();
+    let empty = HttpRequest::default();
+    let request = http.unwrap_or(&empty);
+    let http_view = HttpView {
+        method: &request.method,
+        scheme: &request.scheme,
+        host: &request.host,
+        path: &request.path,
+        headers: Headers(lines(request)),
+    };
     let extensions = attributes.context_extensions.iter();
     let extensions = extensions
         .filter_map(|(key, value)| Some((key.strip_prefix("claimgate.")?, value.as_str())));
     let metadata = attributes.route_metadata_context.as_ref();
-    let filter = metadata.and_then(|m| m.filter_metadata.get(NAMESPACE));
+    let filter = |name| metadata.and_then(|m| m.filter_metadata.get(name));
+    let filter = |name| filter(name).map(|fields| structure(fields, MAX_NESTING));
     let any = metadata.and_then(|m| m.typed_filter_metadata.get(NAMESPACE));
     // Where the bytes are not of their type, only the presence is held.
     let (typed, readable) = match any.map(typed) {
@@ -59,31 +68,33 @@ pub(super) fn agrees(message: &CheckRequest, ours: &CheckView<'_>) -> Result<(),
     };
     let route = RouteSources {
         typed,
-        filter: filter.map(|fields| structure(fields, MAX_NESTING)),
+        filter: filter(NAMESPACE),
+        gateway: filter("envoy-gateway"),
+        istio: filter("istio"),
         extensions: extensions.collect(),
+        authority: "",
+        principal: attributes.destination.as_ref().map_or("", |peer| &peer.principal),
     };
-    let expected = sorted(CheckView { authorization: headers, route });
-    // The lines of a header_map keep their order, a map has none.
+    let expected = sorted(CheckView { http: http_view, route });
     prop_assert!(readable);
-    let (mut left, mut right) = (ours.clone(), expected.clone());
-    if http.and_then(|http| http.header_map.as_ref()).is_none_or(|map| map.headers.is_empty()) {
-        left.authorization.sort_unstable();
-        right.authorization.sort_unstable();
-    }
-    prop_assert_eq!(left, right);
+    prop_assert_eq!(ours, &expected);
     Ok(())
 }
 
-fn authorization(http: &HttpRequest) -> Vec<&[u8]> {
-    let ours = |name: &str| name.eq_ignore_ascii_case("authorization");
+/// The lines of a header_map in their order; a map, which has none, sorted.
+fn lines(http: &HttpRequest) -> Vec<(&str, &[u8])> {
     match &http.header_map {
         Some(map) if !map.headers.is_empty() => {
-            let lines = map.headers.iter().filter(|line| ours(&line.key));
-            let value = |line: &HeaderValue| !line.raw_value.is_empty();
-            let pick = |line| if value(line) { &line.raw_value } else { line.value.as_bytes() };
-            lines.map(pick).collect()
+            let raw = |line: &HeaderValue| !line.raw_value.is_empty();
+            let pick = |line| if raw(line) { &line.raw_value } else { line.value.as_bytes() };
+            map.headers.iter().map(|line| (line.key.as_str(), pick(line))).collect()
         }
-        _ => http.headers.iter().filter(|(k, _)| ours(k)).map(|(_, v)| v.as_bytes()).collect(),
+        _ => {
+            let lines = http.headers.iter().map(|(k, v)| (k.as_str(), v.as_bytes()));
+            let mut lines: Vec<_> = lines.collect();
+            lines.sort_unstable();
+            lines
+        }
     }
 }
 
@@ -158,7 +169,8 @@ fn typed_policy(policy: RoutePolicy) -> Typed<'static> {
 /// The view with everything in order that has none in protobuf.
 pub(super) fn sorted(mut view: CheckView<'_>) -> CheckView<'_> {
     view.route.extensions.sort_unstable();
-    view.route.filter.iter_mut().for_each(sort);
+    let RouteSources { filter, gateway, istio, .. } = &mut view.route;
+    [filter, gateway, istio].into_iter().flatten().for_each(sort);
     if let Some(Typed::Policy(value)) = &mut view.route.typed {
         sort(value);
     }
