@@ -22,11 +22,12 @@ use crate::{
         authorize::{identity_headers, scopes},
         decision::{Allow, Authorization, Decision, Denial, Identity, Reason, Refuse},
         observe::{Check, FirstFailure, Observer},
-        request::CheckView,
+        request::{CheckView, RouteSources},
         route::{Resolved, UnknownReference},
-        verify::{Candidate, FoundKeys, KeyProblem, KeyQuery, Rejected, Verified},
+        verify::{Candidate, FoundKeys, KeyProblem, KeyQuery, Rejected, Statement, Verified},
     },
     clock::Now,
+    header::HeaderTarget,
     policy::{ForwardToken, Mode, Policy},
     snapshot::Snapshot,
 };
@@ -102,14 +103,58 @@ fn under<'s, H: Host>(
     if let Some(verified) = host.recall(token, &policy, now) {
         return Ok(authorize(&verified, policy, token, &mut FirstFailure));
     }
-    Ok(match verify(token, &policy, host, now, &mut FirstFailure) {
-        Ok(Ok(verified)) => {
+    with_token(token, policy, host, now, &mut FirstFailure)
+}
+
+/// Decides on one token alone, wherever a request would carry it, and tells `observer` of every
+/// check; nothing is recalled. What `explain` runs.
+pub fn explain<'s, H: Host>(
+    token: &str,
+    route: &RouteSources<'_>,
+    snapshot: &'s Snapshot,
+    host: &H,
+    now: Now,
+    observer: &mut impl Observer,
+) -> Progress<'s, H::Wait> {
+    let Resolved { policy, unknown } = route::resolve(route, snapshot);
+    let decision = match policy {
+        Err(fault) => Decision::Refuse(Refuse::without_policy(fault.into())),
+        Ok(policy) if policy.mode == Mode::Anonymous => pass(policy, None, Authorization::Keep),
+        Ok(policy) if !credential::is_token68(token) => {
+            let reason = Denial::TokenMalformed.into();
+            // Whether it goes on or not, there is nothing more to look at.
+            let _ = observer.observe(Check::Structure, Err(reason));
+            settle(policy, reason.into())
+        }
+        Ok(policy) => match with_token(token, policy, host, now, observer) {
+            Ok(decision) => decision,
+            Err(wait) => return Progress::Wait(wait),
+        },
+    };
+    Progress::Done(decision, unknown)
+}
+
+/// Decides on a token that was not verified before; the error is a wait for keys.
+fn with_token<'s, H: Host>(
+    token: &str,
+    policy: Cow<'s, Policy>,
+    host: &H,
+    now: Now,
+    observer: &mut impl Observer,
+) -> Result<Decision<'s>, H::Wait> {
+    Ok(match verify(token, &policy, host, now, observer)? {
+        Ok(verified) => {
             let verified = Arc::new(verified);
             host.remember(token, &policy, &verified);
-            authorize(&verified, policy, token, &mut FirstFailure)
+            authorize(&verified, policy, token, observer)
         }
-        Ok(Err(rejected)) => settle(policy, rejected),
-        Err(wait) => return Err(wait),
+        Err(rejected) => {
+            if let Some(unproven) = &rejected.unproven {
+                // Only for the report of an observer that went on: the token stays refused.
+                let _ = authorized(unproven, &policy, observer);
+            }
+            settle(policy, rejected)
+        }
     })
 }
 
@@ -125,12 +170,24 @@ fn verify<H: Host>(
         Ok(candidate) => candidate,
         Err(rejected) => return Ok(Err(rejected)),
     };
-    let keys = match host.keys(candidate.wants(), now) {
-        Keys::Found(found) => Ok(found),
-        Keys::None(problem) => Err(problem),
-        Keys::Wait(wait) => return Err(wait),
+    let keys = match candidate.wants().map(|query| host.keys(query, now)) {
+        None => None,
+        Some(Keys::Found(found)) => Some(Ok(found)),
+        Some(Keys::None(problem)) => Some(Err(problem)),
+        Some(Keys::Wait(wait)) => return Err(wait),
     };
     Ok(candidate.finish(keys, policy, now, observer))
+}
+
+/// What the token may do on this route: scopes.
+fn authorized(
+    statement: &Statement,
+    policy: &Policy,
+    observer: &mut impl Observer,
+) -> Result<(), Reason> {
+    let granted = scopes(statement, policy).map_err(Reason::from);
+    observer.observe(Check::Scope, granted)?;
+    granted
 }
 
 /// Scopes and headers: what depends on the route and so is decided anew for every request.
@@ -141,11 +198,8 @@ fn authorize<'s>(
     observer: &mut impl Observer,
 ) -> Decision<'s> {
     let identity = Identity::of(verified);
-    let granted = scopes(verified, &policy).map_err(Reason::from);
-    let headers = observer
-        .observe(Check::Scope, granted)
-        .and(granted)
-        .and_then(|()| identity_headers(verified, &policy, token).map_err(Reason::from));
+    let headers = authorized(verified, &policy, observer)
+        .and_then(|()| written(verified, &policy, token, observer));
     match headers {
         Ok(set) => {
             let authorization = match policy.forward_token {
@@ -168,9 +222,21 @@ fn authorize<'s>(
     }
 }
 
+/// The headers that the upstream gets of a verified token.
+fn written(
+    verified: &Verified,
+    policy: &Policy,
+    token: &str,
+    observer: &mut impl Observer,
+) -> Result<Vec<(HeaderTarget, String)>, Reason> {
+    let headers = identity_headers(verified, policy, token).map_err(Reason::from);
+    observer.observe(Check::Headers, headers.as_ref().map(|_| ()).map_err(|reason| *reason))?;
+    headers
+}
+
 /// What the mode makes of a refusal: the one place that turns one into an allow.
 fn settle<'s>(policy: Cow<'s, Policy>, rejected: Rejected) -> Decision<'s> {
-    let Rejected { reason, provider } = rejected;
+    let Rejected { reason, provider, .. } = rejected;
     let missing = reason == Denial::CredentialsMissing.into();
     match policy.mode {
         Mode::Optional if missing => pass(policy, None, Authorization::Keep),

@@ -3,7 +3,11 @@
 //! It proves nothing about the token: it is given a `Verified`.
 
 use crate::{
-    check::{claims::Unusable, decision::Denial, verify::Verified},
+    check::{
+        claims::Unusable,
+        decision::Denial,
+        verify::{Statement, Verified},
+    },
     header::HeaderTarget,
     policy::{ForwardToken, Policy},
     provider::ClaimFrom,
@@ -18,12 +22,12 @@ pub const MAX_HEADERS_BYTES: usize = 32 * 1024;
 ///
 /// # Errors
 /// `scope_insufficient`.
-pub fn scopes(verified: &Verified, policy: &Policy) -> Result<(), Denial> {
+pub fn scopes(statement: &Statement, policy: &Policy) -> Result<(), Denial> {
     let rule = &policy.scopes;
     if rule.all_of.is_empty() && rule.any_of.is_empty() {
         return Ok(());
     }
-    let granted = verified.scopes();
+    let granted = statement.scopes();
     let has = |scope: &String| granted.contains(scope);
     let enough =
         rule.all_of.iter().all(has) && (rule.any_of.is_empty() || rule.any_of.iter().any(has));

@@ -145,9 +145,10 @@ impl<'a> Json<'a> {
     #[must_use]
     pub fn date(self) -> Option<f64> {
         const MAX: u64 = 1 << 53;
-        // An integer is compared as one: 2^53 + 1 would round to 2^53.
-        let exact = self.0.parse::<u64>().is_ok_and(|integer| integer > MAX);
-        self.number().filter(|date| (0.0..=MAX as f64).contains(date) && !exact)
+        let date = self.number().filter(|date| (0.0..=MAX as f64).contains(date))?;
+        // 2^53 + 1 and 9007199254740993.0 would round to 2^53.
+        let rounded = date == MAX as f64 && self.0.parse() != Ok(MAX);
+        if rounded { None } else { Some(date) }
     }
 
     /// The strings of a string or of an array of strings.
@@ -291,7 +292,18 @@ mod tests {
         for date in ["0", "1.5", "1e3", "9007199254740992"] {
             assert!(Json(date).date().is_some(), "{date}");
         }
-        for date in ["-1", "9007199254740993", "1e16", "1e999", "\"1\"", "null", "true", "[1]"] {
+        for date in [
+            "-1",
+            "9007199254740993",
+            "9007199254740992.5",
+            "9.007199254740993e15",
+            "1e16",
+            "1e999",
+            "\"1\"",
+            "null",
+            "true",
+            "[1]",
+        ] {
             assert_eq!(Json(date).date(), None, "{date}");
         }
     }

@@ -43,8 +43,9 @@ pub fn bearer<'a>(headers: &Headers<'a>) -> Result<&'a str, Denial> {
     }
 }
 
-/// RFC 9110 section 11.2.
-fn is_token68(text: &str) -> bool {
+/// Whether `text` is what a scheme's credentials may be (RFC 9110 section 11.2).
+#[must_use]
+pub fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
     !body.is_empty() && body.bytes().all(plain)

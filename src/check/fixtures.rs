@@ -160,7 +160,7 @@ pub(crate) fn verify(
     observer: &mut impl Observer,
 ) -> Result<Verified, Rejected> {
     let candidate = Candidate::parse(token, policy, now, observer)?;
-    let keys = keys(candidate.wants());
+    let keys = candidate.wants().map(keys);
     candidate.finish(keys, policy, now, observer)
 }
 

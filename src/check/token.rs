@@ -20,14 +20,21 @@ pub const MAX_DEPTH: usize = 32;
 /// A well-formed JWS whose payload is a JSON object.
 #[derive(Debug)]
 pub struct Jws<'t> {
+    /// All but the payload.
+    pub envelope: Envelope<'t>,
+    /// The payload.
+    pub claims: Claims,
+}
+
+/// What a signature needs of a JWS, whatever its payload is.
+#[derive(Debug)]
+pub struct Envelope<'t> {
     /// What the signature is over.
     pub signing_input: &'t str,
     /// The signature's bytes.
     pub signature: Vec<u8>,
     /// The protected header.
     pub header: Header,
-    /// The payload.
-    pub claims: Claims,
 }
 
 /// The members of the protected header that count. `jku`, `x5u`, `jwk` and `x5c` are read by
@@ -48,23 +55,50 @@ impl<'t> Jws<'t> {
     /// # Errors
     /// The [`Denial`] that names what is wrong with its structure.
     pub fn parse(token: &'t str) -> Result<Self, Denial> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(Denial::TokenTooLarge);
-        }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(MALFORMED)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(MALFORMED)?;
-        // A further dot stands in the payload, where it is no base64url: JWE has five segments.
-        if header.is_empty() || payload.is_empty() || signature.is_empty() {
-            return Err(MALFORMED);
-        }
+        let [header, payload, signature] = segments(token)?;
         let (header, payload) = (json(header)?, json(payload)?);
         let signature = segment(signature)?;
         let claims = Claims::parse(payload).ok_or(MALFORMED)?;
-        Ok(Self { signing_input, signature, header: Header::parse(&header)?, claims })
+        let header = Header::parse(&header)?;
+        Ok(Self {
+            envelope: Envelope { signing_input: signing_input(token), signature, header },
+            claims,
+        })
+    }
+}
+
+impl<'t> Envelope<'t> {
+    /// Reads a token of which only the payload may be something else than a JSON object. It can
+    /// be signed all the same, but it is no token: for reports alone.
+    ///
+    /// # Errors
+    /// The [`Denial`] that names what else is wrong.
+    pub fn parse(token: &'t str) -> Result<Self, Denial> {
+        let [header, payload, signature] = segments(token)?;
+        segment(payload)?;
+        let (header, signature) = (Header::parse(&json(header)?)?, segment(signature)?);
+        Ok(Self { signing_input: signing_input(token), signature, header })
     }
 }
 
 const MALFORMED: Denial = Denial::TokenMalformed;
+
+/// Header, payload and signature, none of them empty.
+fn segments(token: &str) -> Result<[&str; 3], Denial> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Denial::TokenTooLarge);
+    }
+    let (signing_input, signature) = token.rsplit_once('.').ok_or(MALFORMED)?;
+    let (header, payload) = signing_input.split_once('.').ok_or(MALFORMED)?;
+    // A further dot stands in the payload, where it is no base64url: JWE has five segments.
+    let empty = header.is_empty() || payload.is_empty() || signature.is_empty();
+    if empty { Err(MALFORMED) } else { Ok([header, payload, signature]) }
+}
+
+/// What the signature of a token with segments is over (RFC 7515 section 5.1).
+fn signing_input(token: &str) -> &str {
+    token.rsplit_once('.').map_or(token, |(input, _)| input)
+}
 
 /// Strict: unpadded, and no stray bits in the last character.
 fn segment(text: &str) -> Result<Vec<u8>, Denial> {
@@ -155,10 +189,10 @@ mod tests {
     fn three_segments_are_read() {
         let token = format!("{}.{}.AQI", encode(r#"{"alg":"ES256","kid":"k","typ":"JWT"}"#), "e30");
         let jws = Jws::parse(&token).unwrap();
-        assert_eq!(jws.signature, [1, 2]);
-        assert_eq!(jws.signing_input, &token[..token.len() - 4]);
+        assert_eq!(jws.envelope.signature, [1, 2]);
+        assert_eq!(jws.envelope.signing_input, &token[..token.len() - 4]);
         let (alg, kid, typ) = ("ES256".into(), Some("k".into()), Some("JWT".into()));
-        assert_eq!(jws.header, Header { alg, kid, typ });
+        assert_eq!(jws.envelope.header, Header { alg, kid, typ });
     }
 
     #[test]

@@ -2,31 +2,44 @@
 //!
 //! Only [`Candidate::finish`] makes a [`Verified`]. Keys come from outside: nothing here waits.
 
-use std::sync::Arc;
+mod times;
+
+use std::{ops::Deref, sync::Arc};
 
 use crate::{
     check::{
         claims::{Claims, Unusable},
         decision::{Denial, Fault, Reason},
         observe::{Check, Observer},
-        token::{Header, Jws},
+        token::{Envelope, Header, Jws},
+        verify::times::Times,
     },
     clock::{Mono, Now},
     jwks::{algorithm::Algorithm, key::Key, key_set::Selected},
     policy::Policy,
-    provider::{Audiences, Binding, Expiry, Provider, TokenTypes},
+    provider::{Audiences, Binding, Provider, TokenTypes},
 };
 
 /// A token whose structure, issuer, algorithm and times are in order: it has exactly one
-/// provider, and could pass if its signature is that provider's.
+/// provider, and could pass if its signature is that provider's. What an observer has passed over
+/// is missing here, and `failed` says so.
 #[derive(Debug)]
 pub struct Candidate<'t> {
-    jws: Jws<'t>,
+    envelope: Envelope<'t>,
+    claims: Option<Claims>,
     provider: Arc<Provider>,
-    algorithm: Algorithm,
-    times: Times,
-    /// What the time check said: an observer may have passed over it.
-    timely: Result<(), Reason>,
+    /// Whether the token's issuer names the provider, or the observer does.
+    named_by: NamedBy,
+    algorithm: Option<Algorithm>,
+    times: Option<Times>,
+    /// The first failure that the observer has passed over.
+    failed: Option<Reason>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NamedBy {
+    Issuer,
+    Observer,
 }
 
 /// Which key a candidate needs.
@@ -66,28 +79,34 @@ pub enum KeyProblem {
 /// out of another:
 ///
 /// ```compile_fail
-/// use claimgate::check::{claims::Claims, verify::Verified};
+/// use claimgate::check::verify::{Statement, Verified};
 ///
-/// fn forge(verified: Verified, claims: Claims) -> Verified {
-///     Verified { claims, ..verified }
+/// fn forge(verified: Verified, statement: Statement) -> Verified {
+///     Verified { statement, ..verified }
 /// }
 /// ```
 #[derive(Debug)]
 pub struct Verified {
-    /// Who vouches for it.
-    pub provider: Arc<Provider>,
-    /// What it says.
-    pub claims: Claims,
+    statement: Statement,
     key: Arc<Key>,
     times: Times,
 }
 
-/// The token's NumericDates (RFC 7519 section 2), in seconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Times {
-    exp: Option<f64>,
-    nbf: Option<f64>,
-    iat: Option<f64>,
+/// What a token says, and who is said to vouch for it: proven only inside a [`Verified`].
+#[derive(Debug)]
+pub struct Statement {
+    /// Who vouches for it.
+    pub provider: Arc<Provider>,
+    /// What it says.
+    pub claims: Claims,
+}
+
+impl Deref for Verified {
+    type Target = Statement;
+
+    fn deref(&self) -> &Statement {
+        &self.statement
+    }
 }
 
 impl<'t> Candidate<'t> {
@@ -101,120 +120,183 @@ impl<'t> Candidate<'t> {
         now: Now,
         observer: &mut impl Observer,
     ) -> Result<Self, Rejected> {
-        let mut check = |check, result: Result<(), Reason>| observer.observe(check, result);
-        let jws = match Jws::parse(token) {
-            Ok(jws) => jws,
+        let mut checks = Checks::new(observer);
+        let (envelope, claims) = match Jws::parse(token) {
+            Ok(Jws { envelope, claims }) => {
+                checks.note(Check::Structure, Ok::<(), Reason>(()))?;
+                (envelope, Some(claims))
+            }
             Err(denial) => {
-                check(Check::Structure, Err(denial.into()))?;
-                return Err(Rejected::before_issuer(denial.into()));
+                checks.note(Check::Structure, Err(denial))?;
+                (Envelope::parse(token).map_err(|_| Reason::from(denial))?, None)
             }
         };
-        check(Check::Structure, Ok(()))?;
-
-        let issuer = jws.claims.member("iss").and_then(|iss| iss.string());
-        let owner = issuer.and_then(|issuer| policy.accepts.owner_of(&issuer));
-        let Some(provider) = owner.cloned() else {
-            let reason = Denial::IssuerNotAllowed.into();
-            check(Check::Issuer, Err(reason))?;
-            return Err(Rejected::before_issuer(reason));
+        let owner = match &claims {
+            Some(claims) => {
+                let owner = owner(claims, policy);
+                checks.note(Check::Issuer, owner.map(|_| ()).ok_or(Denial::IssuerNotAllowed))?;
+                owner
+            }
+            None => None,
         };
-        check(Check::Issuer, Ok(()))?;
-
-        let reject = |reason| Rejected { reason, provider: Some(provider.clone()) };
-        let allowed =
-            Algorithm::parse(&jws.header.alg).filter(|a| provider.algorithms.contains(*a));
-        let Some(algorithm) = allowed else {
-            let reason = Denial::AlgorithmNotAllowed.into();
-            check(Check::Algorithm, Err(reason)).map_err(reject)?;
-            return Err(reject(reason));
+        let named_by = if owner.is_some() { NamedBy::Issuer } else { NamedBy::Observer };
+        let Some(provider) = owner.or(checks.observer.assumed()).cloned() else {
+            return Err(checks.reason().into());
         };
-        check(Check::Algorithm, Ok(())).map_err(reject)?;
-
-        let times = Times::read(&jws.claims);
-        let timely = times.and_then(|times| times.allow(&provider, now)).map_err(Reason::from);
-        check(Check::Time, timely).map_err(reject)?;
-        let times = times.map_err(|denial| reject(denial.into()))?;
-        Ok(Self { jws, provider, algorithm, times, timely })
+        let reject = |reason| Rejected::naming(reason, named_by, &provider);
+        let algorithm = Algorithm::parse(&envelope.header.alg);
+        let allowed = algorithm.filter(|a| provider.algorithms.contains(*a));
+        let allowed = allowed.map(|_| ()).ok_or(Denial::AlgorithmNotAllowed);
+        checks.note(Check::Algorithm, allowed).map_err(reject)?;
+        let times = match &claims {
+            Some(claims) => checks.times(claims, &provider, now).map_err(reject)?,
+            None => None,
+        };
+        let failed = checks.failed;
+        Ok(Self { envelope, claims, provider, named_by, algorithm, times, failed })
     }
 
-    /// The key it needs.
+    /// The key it needs; none where its algorithm is unknown and the observer went on.
     #[must_use]
-    pub fn wants(&self) -> KeyQuery<'_> {
-        KeyQuery {
-            provider: &self.provider,
-            kid: self.jws.header.kid.as_deref(),
-            algorithm: self.algorithm,
-        }
+    pub fn wants(&self) -> Option<KeyQuery<'_>> {
+        let kid = self.envelope.header.kid.as_deref();
+        self.algorithm.map(|algorithm| KeyQuery { provider: &self.provider, kid, algorithm })
     }
 
-    /// Key, signature, type, lifetime, audiences and required claims.
+    /// Key, signature, type, lifetime, audiences and required claims. `keys` is the answer to
+    /// [`Candidate::wants`].
     ///
     /// # Errors
     /// The reason of the first check that fails.
     pub fn finish(
         self,
-        keys: Result<FoundKeys, KeyProblem>,
+        keys: Option<Result<FoundKeys, KeyProblem>>,
         policy: &Policy,
         now: Now,
         observer: &mut impl Observer,
     ) -> Result<Verified, Rejected> {
-        let provider = self.provider.clone();
-        self.finish_checks(keys, policy, now, observer)
-            .map_err(|reason| Rejected { reason, provider: Some(provider) })
+        let mut checks = Checks { observer, failed: self.failed };
+        let reject = |reason| Rejected::naming(reason, self.named_by, &self.provider);
+        let key = self.signer(keys, &mut checks).map_err(reject)?;
+        let Some(claims) = &self.claims else { return Err(reject(checks.reason())) };
+        self.says(claims, policy, now, &mut checks).map_err(reject)?;
+        let failed = checks.failed;
+        self.end(key, failed)
     }
 
-    fn finish_checks(
-        self,
-        keys: Result<FoundKeys, KeyProblem>,
+    /// What the token says of itself, besides issuer and times.
+    fn says<O: Observer>(
+        &self,
+        claims: &Claims,
         policy: &Policy,
         now: Now,
-        observer: &mut impl Observer,
-    ) -> Result<Verified, Reason> {
-        let Self { jws, provider, algorithm, times, timely } = self;
+        checks: &mut Checks<'_, O>,
+    ) -> Result<(), Reason> {
+        let provider = &*self.provider;
+        checks.note(Check::Type, token_type(&self.envelope.header, claims, provider))?;
+        if let Some(times) = self.times {
+            checks.note(Check::Lifetime, times.bounded(provider, now))?;
+        }
+        checks.note(Check::Audience, audience(claims, provider))?;
+        checks.note(Check::Claims, required_claims(claims, provider))?;
+        checks.note(Check::PolicyAudience, policy_audiences(claims, provider, policy))
+    }
+
+    /// The key whose signature it bears.
+    fn signer<O: Observer>(
+        &self,
+        keys: Option<Result<FoundKeys, KeyProblem>>,
+        checks: &mut Checks<'_, O>,
+    ) -> Result<Option<Arc<Key>>, Reason> {
+        let (Some(keys), Some(algorithm)) = (keys, self.algorithm) else { return Ok(None) };
         let keys = keys.map_err(Reason::from);
-        observer.observe(Check::Key, keys.as_ref().map(|_| ()).map_err(|reason| *reason))?;
-        let keys = keys?;
+        checks.note(Check::Key, keys.as_ref().map(|_| ()).map_err(|reason| *reason))?;
+        let Ok(FoundKeys { keys, .. }) = keys else { return Ok(None) };
+        let Envelope { signing_input, signature, .. } = &self.envelope;
+        let key = keys.verify(algorithm, signing_input.as_bytes(), signature).cloned();
+        let signed = key.as_ref().map(|_| ()).ok_or(Denial::SignatureInvalid);
+        checks.note(Check::Signature, signed)?;
+        Ok(key)
+    }
 
-        let key = keys.keys.verify(algorithm, jws.signing_input.as_bytes(), &jws.signature);
-        let signed = key.cloned().ok_or(Reason::from(Denial::SignatureInvalid));
-        observer.observe(Check::Signature, signed.as_ref().map(|_| ()).map_err(|r| *r))?;
-        let key = signed?;
+    /// The one place where a [`Verified`] is made: nothing has failed, and nothing is missing.
+    fn end(self, key: Option<Arc<Key>>, failed: Option<Reason>) -> Result<Verified, Rejected> {
+        let Self { claims, provider, named_by, times, .. } = self;
+        match (failed, claims, key, times) {
+            (None, Some(claims), Some(key), Some(times)) if named_by == NamedBy::Issuer => {
+                Ok(Verified { statement: Statement { provider, claims }, key, times })
+            }
+            (failed, claims, ..) => {
+                let reason = failed.unwrap_or(Fault::Internal.into());
+                let rejected = Rejected::naming(reason, named_by, &provider);
+                let unproven = claims.map(|claims| Box::new(Statement { provider, claims }));
+                Err(Rejected { unproven, ..rejected })
+            }
+        }
+    }
+}
 
-        let Jws { header, claims, .. } = jws;
-        let mut ok = timely;
-        let mut check = |check, result: Result<(), Denial>| {
-            let result = result.map_err(Reason::from);
-            ok = ok.and(result);
-            observer.observe(check, result)
-        };
-        check(Check::Type, token_type(&header, &claims, &provider))?;
-        check(Check::Lifetime, times.bounded(&provider, now))?;
-        check(Check::Audience, audience(&claims, &provider))?;
-        check(Check::Claims, required_claims(&claims, &provider))?;
-        check(Check::PolicyAudience, policy_audiences(&claims, &provider, policy))?;
-        ok?;
-        Ok(Verified { provider, claims, key, times })
+/// The provider that vouches for the token's issuer, of those that the policy accepts.
+fn owner<'p>(claims: &Claims, policy: &'p Policy) -> Option<&'p Arc<Provider>> {
+    let issuer = claims.member("iss").and_then(|iss| iss.string())?;
+    policy.accepts.owner_of(&issuer)
+}
+
+/// An observer, and the first failure that it has passed over.
+struct Checks<'o, O> {
+    observer: &'o mut O,
+    failed: Option<Reason>,
+}
+
+impl<'o, O: Observer> Checks<'o, O> {
+    fn new(observer: &'o mut O) -> Self {
+        Self { observer, failed: None }
+    }
+
+    fn note(&mut self, check: Check, result: Result<(), impl Into<Reason>>) -> Result<(), Reason> {
+        let result = result.map_err(Into::into);
+        self.failed = self.failed.or(result.err());
+        self.observer.observe(check, result)
+    }
+
+    fn times(
+        &mut self,
+        claims: &Claims,
+        provider: &Provider,
+        now: Now,
+    ) -> Result<Option<Times>, Reason> {
+        let times = Times::read(claims);
+        self.note(Check::Time, times.and_then(|times| times.allow(provider, now)))?;
+        Ok(times.ok())
+    }
+
+    /// Why nothing more can be checked.
+    fn reason(&self) -> Reason {
+        self.failed.unwrap_or(Fault::Internal.into())
     }
 }
 
 /// A token that was refused, and the provider that its issuer names, if one does.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Rejected {
     /// Why.
     pub reason: Reason,
     /// For metrics only: nothing is proven.
     pub provider: Option<Arc<Provider>>,
+    /// What the token says, where an observer went on to the end: for its report alone.
+    pub unproven: Option<Box<Statement>>,
 }
 
 impl Rejected {
-    fn before_issuer(reason: Reason) -> Self {
-        Self { reason, provider: None }
+    fn naming(reason: Reason, named_by: NamedBy, provider: &Arc<Provider>) -> Self {
+        let provider = Some(provider.clone()).filter(|_| named_by == NamedBy::Issuer);
+        Self { reason, provider, unproven: None }
     }
 }
 
 impl From<Reason> for Rejected {
     fn from(reason: Reason) -> Self {
-        Self::before_issuer(reason)
+        Self { reason, provider: None, unproven: None }
     }
 }
 
@@ -243,7 +325,9 @@ impl Verified {
         self.times.allow(&self.provider, now)?;
         self.times.bounded(&self.provider, now)
     }
+}
 
+impl Statement {
     /// The token's scopes: the union of the provider's scope claims. A claim that is neither
     /// text nor an array of strings grants none.
     #[must_use]
@@ -258,35 +342,6 @@ impl Verified {
             }
         }
         scopes
-    }
-}
-
-impl Times {
-    fn read(claims: &Claims) -> Result<Self, Denial> {
-        let date = |name| match claims.member(name) {
-            None => Ok(None),
-            Some(value) => value.date().map(Some).ok_or(Denial::ClaimsMalformed),
-        };
-        Ok(Self { exp: date("exp")?, nbf: date("nbf")?, iat: date("iat")? })
-    }
-
-    /// RFC 7519 section 4.1.4: "on or after" `exp` it is refused; 4.1.5: before `nbf`.
-    fn allow(self, provider: &Provider, now: Now) -> Result<(), Denial> {
-        let leeway = provider.leeway.as_secs_f64();
-        match self.exp {
-            None if provider.expiry == Expiry::Require => return Err(Denial::ExpiryMissing),
-            Some(exp) if now.unix >= exp + leeway => return Err(Denial::TokenExpired),
-            None | Some(_) => {}
-        }
-        let begins = self.nbf.unwrap_or(0.0).max(self.iat.unwrap_or(0.0));
-        if now.unix < begins - leeway { Err(Denial::TokenNotYetValid) } else { Ok(()) }
-    }
-
-    fn bounded(self, provider: &Provider, now: Now) -> Result<(), Denial> {
-        let Some(max) = provider.max_lifetime else { return Ok(()) };
-        let exp = self.exp.ok_or(Denial::ExpiryMissing)?;
-        let lifetime = exp - self.iat.unwrap_or(now.unix);
-        if lifetime > max.as_secs_f64() { Err(Denial::LifetimeTooLong) } else { Ok(()) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The checks of a token, their order, and a token for each that fails just that one.
 
 mod claims;
+mod report;
 mod time;
 
 use super::*;
@@ -13,7 +14,7 @@ use crate::{
         observe::FirstFailure,
     },
     jwks::{algorithm::AlgorithmSet, key::fixtures::SigningKey},
-    provider::{ClaimPath, KeySource},
+    provider::{ClaimPath, Expiry, KeySource},
 };
 
 /// Keeps the checks in the order in which they come, and goes on.
@@ -73,7 +74,7 @@ fn an_observer_that_goes_on_sees_every_failure_and_still_gets_no_verified_token(
     let mut recorder = Recorder::default();
     let token = sign(r#"{"alg":"ES256","typ":"x"}"#, &payload(&[("aud", "1"), ("exp", "1")]));
     let candidate = Candidate::parse(&token, &orders(okta()), at(NOW), &mut recorder).unwrap();
-    let keys = keys(candidate.wants());
+    let keys = candidate.wants().map(keys);
     let rejected = candidate.finish(keys, &orders(okta()), at(NOW), &mut recorder).unwrap_err();
     assert_eq!(rejected.reason, Denial::TokenExpired.into());
     let failed: Vec<_> = recorder.0.iter().filter(|(_, r)| r.is_err()).map(|(c, _)| *c).collect();
