@@ -22,3 +22,4 @@ pub mod settings;
 pub mod snapshot;
 pub mod telemetry;
 pub mod token_cache;
+pub mod url;

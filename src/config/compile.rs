@@ -7,7 +7,6 @@ mod headers;
 mod keys;
 mod policy;
 mod provider;
-mod url;
 
 use std::{
     collections::{BTreeMap, HashMap},

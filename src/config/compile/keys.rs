@@ -6,10 +6,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
     config::{
-        compile::{
-            SideFile, SideFiles, algorithms,
-            url::{self, Transport},
-        },
+        compile::{SideFile, SideFiles, algorithms},
         document::Spanned,
         file::provider::{JwksFile, JwksFrom},
         problem::{Findings, Place},
@@ -20,6 +17,7 @@ use crate::{
         key_set::{KeySet, Skipped},
     },
     provider::{CaFile, JwksPlace, KeySource, RemoteKeys},
+    url::{self, Transport},
 };
 
 /// The key source of one provider. Without `algorithms` (they were refused) a local set is parsed

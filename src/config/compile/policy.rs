@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     config::{
-        compile::{headers::Targets, url},
+        compile::headers::Targets,
         document::Spanned,
         file::policy::{ForwardTokenFile, PolicyFile, ScopesFile},
         problem::{Findings, Place},
@@ -14,6 +14,7 @@ use crate::{
     header::HeaderTarget,
     policy::{Accepts, AudienceFailure, DEFAULT_REALM, ForwardToken, Mode, Policy, ScopeRule},
     provider::{Issuer, Name, Provider},
+    url,
 };
 
 /// The policy, if nothing about it was refused. Without a `name` (it was refused) the rest is

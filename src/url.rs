@@ -1,4 +1,4 @@
-//! The URLs that the config may hold: absolute, `http` or `https`, and read alike by everyone.
+//! The URLs that config and discovery may hold: absolute, `http` or `https`, and read alike by everyone.
 //!
 //! It resolves no name and connects to nothing.
 
@@ -9,7 +9,8 @@ use thiserror::Error;
 
 /// Why a text is no URL here. No variant shows the text: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum UrlError {
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum UrlError {
     #[error("not a URL; an absolute http or https URL with a host is accepted")]
     NotAbsolute,
     #[error("a character that no URL may hold; others are written as %XX")]
@@ -22,7 +23,7 @@ pub(super) enum UrlError {
 
 /// How an URL's server is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Transport {
+pub enum Transport {
     /// `https`.
     Tls,
     /// `http` to localhost, 127.0.0.0/8 or ::1.
@@ -32,7 +33,10 @@ pub(super) enum Transport {
 }
 
 /// Reads an absolute `http` or `https` URL.
-pub(super) fn parse(text: &str) -> Result<Transport, UrlError> {
+///
+/// # Errors
+/// [`UrlError`] if it is another text, or one that parsers may read in different ways.
+pub fn parse(text: &str) -> Result<Transport, UrlError> {
     // Characters that RFC 3986 does not know are read differently by different parsers.
     if !text.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\<>^`{|}".contains(&b)) {
         return Err(UrlError::Character);
