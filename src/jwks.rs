@@ -1,9 +1,11 @@
 //! Keys: parsed once, kept by where they come from, fetched before they are needed.
 
 pub mod algorithm;
+pub mod discovery;
 pub mod fetch;
 pub mod key;
 pub mod key_set;
+pub mod obtain;
 pub mod refresh;
 pub mod state;
 pub mod store;

@@ -2,13 +2,14 @@
 //!
 //! It does not know the config file's shape (`config/file.rs`) and fetches nothing.
 
-use std::{borrow::Borrow, fmt, sync::Arc, time::Duration};
+use std::{borrow::Borrow, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use thiserror::Error;
 
 use crate::{
     header::HeaderTarget,
     jwks::{algorithm::AlgorithmSet, key_set::KeySet},
+    url::Transport,
 };
 
 /// A provider of the running config. Immutable; shared by every policy that names it.
@@ -178,12 +179,66 @@ pub struct RemoteKeys {
 /// What a fetched key set is kept by: equal places share one cache entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JwksPlace {
-    /// An `https` URL, or `http` where the config permits it.
-    pub uri: String,
+    /// The set itself, or the document that names it.
+    pub at: KeysAt,
     /// The content of `ca_file` (PEM), added to the system's roots.
     pub ca: CaFile,
     /// `skip_tls_verification: true` is `false` here.
     pub verify_tls: bool,
+    /// The proxy for every fetch; without one the environment says.
+    pub proxy: Option<String>,
+    /// Holds the bearer token for the fetch; read at each.
+    pub token_file: Option<PathBuf>,
+}
+
+/// An `https` URL, or `http` where the config permits it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeysAt {
+    /// `jwks.uri`.
+    Set {
+        /// Of the set.
+        uri: String,
+    },
+    /// A discovery document (OpenID Connect Discovery 1.0 section 4), which names the set.
+    Discovery {
+        /// Of the document.
+        url: String,
+        /// What its `issuer` must be.
+        issuer: Issuer,
+        /// Where its `jwks_uri` may be `http`.
+        plain: PlainHttp,
+    },
+}
+
+/// Where `http` is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PlainHttp {
+    /// On loopback only.
+    Loopback,
+    /// Anywhere: `allow_http: true`.
+    Anywhere,
+}
+
+impl JwksPlace {
+    /// What is fetched first: the set, or the document that names it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        match &self.at {
+            KeysAt::Set { uri } => uri,
+            KeysAt::Discovery { url, .. } => url,
+        }
+    }
+}
+
+impl PlainHttp {
+    /// Whether a URL that is reached so is accepted.
+    #[must_use]
+    pub fn accepts(self, transport: Transport) -> bool {
+        match transport {
+            Transport::Tls | Transport::PlainLoopback => true,
+            Transport::PlainRemote => self == Self::Anywhere,
+        }
+    }
 }
 
 /// The certificate authorities added for one place.

@@ -60,11 +60,28 @@ pub fn parse(text: &str) -> Result<Transport, UrlError> {
         Ok(Transport::Tls)
     } else if *scheme != Scheme::HTTP {
         Err(UrlError::NotAbsolute)
-    } else if is_loopback(host) {
+    } else if is_loopback_host(host) {
         Ok(Transport::PlainLoopback)
     } else {
         Ok(Transport::PlainRemote)
     }
+}
+
+/// The host of an accepted URL, as written.
+#[must_use]
+pub fn host(url: &str) -> &str {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    match authority.find(']') {
+        Some(end) => authority.get(..=end).unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    }
+}
+
+/// Whether an accepted URL leads to localhost, 127.0.0.0/8 or ::1.
+#[must_use]
+pub fn is_loopback(url: &str) -> bool {
+    is_loopback_host(host(url))
 }
 
 fn is_host(host: &str) -> bool {
@@ -86,7 +103,7 @@ fn is_port(rest: &str) -> bool {
 }
 
 /// Only the plain spellings: whatever else a resolver takes for loopback is refused.
-fn is_loopback(host: &str) -> bool {
+fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
         || host == "[::1]"
@@ -99,6 +116,23 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Result<Transport, UrlError>) {
         assert_eq!(parse(text), expected, "{text}");
+    }
+
+    #[track_caller]
+    fn check_host(text: &str, expected: &str) {
+        assert!(parse(text).is_ok());
+        assert_eq!(host(text), expected, "{text}");
+    }
+
+    #[test]
+    fn the_host_stands_before_port_path_and_query() {
+        check_host("https://idp", "idp");
+        check_host("https://idp:8443/a:b/c", "idp");
+        check_host("https://idp?a=/b:c", "idp");
+        check_host("http://[::1]:80/x", "[::1]");
+        check_host("http://[::1]", "[::1]");
+        assert!(is_loopback("https://LOCALHOST:1/") && is_loopback("http://[::1]:1/"));
+        assert!(!is_loopback("https://idp/localhost"));
     }
 
     #[test]

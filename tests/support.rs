@@ -20,6 +20,8 @@ pub(crate) mod keys;
 pub(crate) mod request;
 #[path = "support/server.rs"]
 pub(crate) mod server;
+#[path = "support/site.rs"]
+pub(crate) mod site;
 
 use serde_json::{Value, json};
 

@@ -7,6 +7,7 @@ mod headers;
 mod keys;
 mod policy;
 mod provider;
+mod remote;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,25 +1,87 @@
-//! One HTTP request for a key set. The lowest edge: tests put their own [`FetchJwks`] here.
+//! One HTTP request for a document. The lowest edge: tests put their own [`FetchJwks`] here.
 //!
-//! It does not parse keys and does not decide when to fetch.
+//! It parses no document and does not decide when to fetch.
+
+mod dial;
+mod freshness;
+mod http;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use reqwest::{Certificate, Client, StatusCode, redirect};
 use thiserror::Error;
 
+pub use self::http::HttpFetch;
 use crate::{
-    jwks::key_set::{KeySetError, MAX_SET_BYTES},
-    provider::{CaFile, JwksPlace},
+    jwks::{discovery::DiscoveryError, key_set::KeySetError},
+    provider::JwksPlace,
 };
 
-/// Fetches key sets.
+/// Fetches key sets, and the discovery documents that name them.
 pub trait FetchJwks: Send + Sync + 'static {
-    /// The document at `place`, whole, within `timeout`.
-    fn fetch(&self, place: Arc<JwksPlace>, timeout: Duration) -> Fetching;
+    /// The document at `request.url`, whole, within `request.timeout`.
+    fn fetch(&self, request: FetchRequest) -> Fetching;
+}
+
+/// What is fetched.
+#[derive(Debug, Clone)]
+pub struct FetchRequest {
+    /// Of the document.
+    pub url: String,
+    /// Whom to trust on the way there, and which way.
+    pub place: Arc<JwksPlace>,
+    /// Of the document that is there already, if any.
+    pub known: Option<Validators>,
+    /// Bound on the whole fetch.
+    pub timeout: Duration,
 }
 
 /// A fetch under way.
-pub type Fetching = Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send>>;
+pub type Fetching = Pin<Box<dyn Future<Output = Result<Fetched, FetchError>> + Send>>;
+
+/// What a server answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The document.
+    pub body: Body,
+    /// To ask next time whether it has changed.
+    pub validators: Validators,
+    /// For how long the server calls it fresh; none if it does not say.
+    pub fresh_for: Option<Duration>,
+}
+
+/// The document that a server answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// This one.
+    New(Vec<u8>),
+    /// The one that is there already (RFC 9110 section 15.4.5).
+    Unchanged,
+}
+
+/// What tells a document from its next version (RFC 9110 section 8.8), as the server wrote it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`.
+    pub last_modified: Option<String>,
+}
+
+impl Validators {
+    /// Whether they can tell nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.etag.is_none() && self.last_modified.is_none()
+    }
+}
+
+impl From<Vec<u8>> for Fetched {
+    /// A document about which the server said nothing.
+    fn from(document: Vec<u8>) -> Self {
+        let validators = Validators::default();
+        Self { body: Body::New(document), validators, fresh_for: None }
+    }
+}
 
 /// Why a fetch gave no usable set: a category, never fetched text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -37,8 +99,14 @@ pub enum FetchError {
     Redirect,
     #[error("set unusable: {0}")]
     Unusable(#[from] KeySetError),
+    #[error("discovery failed: {0}")]
+    Discovery(#[from] DiscoveryError),
     #[error("ca_file unreadable or without a certificate")]
     CaFile,
+    #[error("token_file unreadable, empty or no token")]
+    TokenFile,
+    #[error("address refused: link-local or of a cloud's metadata service")]
+    Forbidden,
     #[error("TLS set-up failed")]
     TlsSetup,
 }
@@ -54,83 +122,11 @@ impl FetchError {
             Self::Status(_) => "status",
             Self::Redirect => "redirect",
             Self::Unusable(_) => "unusable",
+            Self::Discovery(_) => "discovery",
             Self::CaFile => "ca_file",
+            Self::TokenFile => "token_file",
+            Self::Forbidden => "forbidden_address",
             Self::TlsSetup => "tls_setup",
         }
-    }
-}
-
-/// Fetches over HTTP/1.1, with rustls and the platform's verifier.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct HttpFetch;
-
-impl FetchJwks for HttpFetch {
-    fn fetch(&self, place: Arc<JwksPlace>, timeout: Duration) -> Fetching {
-        Box::pin(async move {
-            // The bound covers everything: name resolution, TLS, headers and body.
-            match tokio::time::timeout(timeout, get(&place)).await {
-                Ok(result) => result,
-                Err(_) => Err(FetchError::Timeout),
-            }
-        })
-    }
-}
-
-async fn get(place: &JwksPlace) -> Result<Vec<u8>, FetchError> {
-    let client = client(place)?;
-    let request =
-        client.get(&place.uri).header("accept", "application/json, application/jwk-set+json");
-    let mut response = request.send().await.map_err(|error| category(&error))?;
-    let status = response.status();
-    if status.is_redirection() {
-        return Err(FetchError::Redirect);
-    }
-    if status != StatusCode::OK {
-        return Err(FetchError::Status(status.as_u16()));
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|_| FetchError::Interrupted)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_SET_BYTES {
-            return Err(KeySetError::TooLarge.into());
-        }
-    }
-    Ok(body)
-}
-
-/// A client for one fetch: sets are fetched minutes apart, so no connection is worth keeping,
-/// and a new one sees changed DNS.
-fn client(place: &JwksPlace) -> Result<Client, FetchError> {
-    let mut builder = Client::builder()
-        // Who may stand between us and the issuer is for the config to say, not for HTTP_PROXY.
-        .no_proxy()
-        .redirect(redirect::Policy::custom(same_origin))
-        .tls_danger_accept_invalid_certs(!place.verify_tls)
-        .user_agent(concat!("claimgate/", env!("CARGO_PKG_VERSION")));
-    match &place.ca {
-        CaFile::None => {}
-        CaFile::Unreadable => return Err(FetchError::CaFile),
-        CaFile::Pem(pem) => {
-            let roots = Certificate::from_pem_bundle(pem).map_err(|_| FetchError::CaFile)?;
-            builder = builder.tls_certs_merge(roots);
-        }
-    }
-    builder.build().map_err(|_| FetchError::TlsSetup)
-}
-
-/// Follows a redirect only where scheme, host and port stay, and three times at most.
-fn same_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
-    let stays =
-        attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
-    if stays && attempt.previous().len() <= 3 { attempt.follow() } else { attempt.stop() }
-}
-
-fn category(error: &reqwest::Error) -> FetchError {
-    if error.is_timeout() {
-        FetchError::Timeout
-    } else if error.is_redirect() {
-        FetchError::Redirect
-    } else {
-        FetchError::Connect
     }
 }

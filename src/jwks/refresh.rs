@@ -14,8 +14,8 @@ use crate::{
     clock::Clock,
     jwks::{
         fetch::{FetchError, FetchJwks},
-        key::Origin,
-        key_set::{KeySet, Skipped},
+        key_set::Skipped,
+        obtain::{NewSet, Obtained, Version, obtain},
         state::{Schedule, SetState},
         store::{Entry, KeyStore},
     },
@@ -130,13 +130,14 @@ async fn keep_fresh(
     let mut rescheduled = entry.rescheduled();
     loop {
         entry.begin();
-        let fetching = fetch.fetch(entry.place.clone(), entry.schedule.load().timeout);
+        let (known, timeout) = (known(&entry.state()), entry.schedule.load().timeout);
+        let obtaining = obtain(fetch.clone(), entry.place.clone(), known, timeout);
         // A task of its own, so that a panic in it is a failed fetch and no end of them.
-        let fetched = tokio::spawn(async move { parsed(&fetching.await?) }).await;
+        let fetched = tokio::spawn(obtaining).await;
         let fetched = fetched.unwrap_or(Err(FetchError::Interrupted));
         let (before, schedule) = (entry.state(), entry.schedule.load_full());
         let (state, wait) = after(&before, fetched, &schedule, clock);
-        log_change(&before, &state, &schedule, &entry.place.uri);
+        log_change(&before, &state, &schedule, entry.place.url());
         metrics.jwks_fetched(&schedule.providers, state.last_error);
         entry.finish(state, clock.now().mono);
         tokio::select! {
@@ -158,34 +159,33 @@ async fn next_fetch(entry: &Entry, rescheduled: &mut Receiver<u64>, mut wait: Du
     }
 }
 
-fn parsed(document: &[u8]) -> Parsed {
-    Ok(KeySet::parse(document, Origin::Network)?)
+/// The version of the set that is there.
+fn known(state: &SetState) -> Option<Version> {
+    state.keys.is_some().then(|| state.version.clone())?
 }
-
-/// What a fetch has brought.
-type Parsed = Result<(KeySet, Vec<Skipped>), FetchError>;
 
 /// The state after a fetch, and how long until the next planned one. A fetch that gave no usable
 /// key replaces nothing.
 fn after(
     before: &SetState,
-    fetched: Parsed,
+    fetched: Result<Obtained, FetchError>,
     schedule: &Schedule,
     clock: Clock,
 ) -> (SetState, Duration) {
     let now = clock.now();
     let mut state = SetState { fetched_once: true, ..before.clone() };
     let wait = match fetched {
-        Ok((set, skipped)) => {
-            for key in skipped {
-                let place = schedule.providers.first().map(ToString::to_string);
-                tracing::warn!(provider = place, index = key.index, error = %key.error, "key skipped");
-            }
-            let set = match &before.keys {
-                Some((old, _)) => set.reusing(old),
-                None => set,
+        Ok(Obtained { set, version, fresh_for: _ }) => {
+            let old = before.keys.as_ref().map(|(set, _)| set.clone());
+            state.keys = match set {
+                NewSet::Parsed { keys, skipped, text: _ } => {
+                    warn_of(&skipped, schedule);
+                    let keys = old.into_iter().fold(keys, |keys, old| keys.reusing(&old));
+                    Some((Arc::new(keys), now.mono))
+                }
+                NewSet::Unchanged => old.map(|old| (old, now.mono)),
             };
-            state.keys = Some((Arc::new(set), now.mono));
+            state.version = Some(version);
             state.fetched_unix = Some(now.unix);
             state.consecutive_failures = 0;
             state.last_error = None;
@@ -199,6 +199,13 @@ fn after(
     };
     state.next_refresh = Some(now.mono.after(wait));
     (state, wait)
+}
+
+fn warn_of(skipped: &[Skipped], schedule: &Schedule) {
+    for key in skipped {
+        let provider = schedule.providers.first().map(ToString::to_string);
+        tracing::warn!(provider, index = key.index, error = %key.error, "key skipped");
+    }
 }
 
 /// 1, 2, 4, … seconds, at most one minute.

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Mono,
-    jwks::{fetch::FetchError, key_set::KeySet},
+    jwks::{fetch::FetchError, key_set::KeySet, obtain::Version},
     provider::Name,
 };
 
@@ -28,6 +28,8 @@ pub struct Schedule {
 pub struct SetState {
     /// The newest usable set and when it was fetched.
     pub keys: Option<(Arc<KeySet>, Mono)>,
+    /// Which version that set is.
+    pub version: Option<Version>,
     /// Wall-clock seconds of that fetch.
     pub fetched_unix: Option<f64>,
     /// When the next planned fetch begins.

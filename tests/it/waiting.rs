@@ -11,11 +11,10 @@ use claimgate::{
     config::load::load,
     grpc::{Authorizer, Call},
     jwks::{
-        fetch::{FetchError, FetchJwks, Fetching},
+        fetch::{FetchError, FetchJwks, FetchRequest, Fetching},
         refresh::Refresher,
         store::KeyStore,
     },
-    provider::JwksPlace,
     snapshot::cell::SnapshotCell,
     telemetry::{metrics::Metrics, references::References},
     token_cache::TokenCache,
@@ -33,7 +32,7 @@ const FIVE: Duration = Duration::from_secs(5);
 struct Slow(Option<Duration>);
 
 impl FetchJwks for Slow {
-    fn fetch(&self, _: Arc<JwksPlace>, _: Duration) -> Fetching {
+    fn fetch(&self, _: FetchRequest) -> Fetching {
         let takes = self.0;
         Box::pin(async move {
             match takes {

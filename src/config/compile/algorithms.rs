@@ -34,8 +34,8 @@ fn one(name: &Spanned<String>, from_network: bool, findings: &mut Findings) -> O
         return None;
     };
     if algorithm.is_symmetric() && from_network {
-        let message = "a symmetric algorithm with jwks.uri; it is accepted only with jwks.file or \
-                       jwks.inline, since whoever can read the set could forge tokens";
+        let message = "a symmetric algorithm with jwks.uri or discovery; it is accepted only with \
+                       jwks.file or jwks.inline, since whoever can read the set could forge tokens";
         findings.refuse(&name.place, message);
         return None;
     }
@@ -44,7 +44,7 @@ fn one(name: &Spanned<String>, from_network: bool, findings: &mut Findings) -> O
 
 fn is_remote(jwks: Option<&JwksFile>) -> bool {
     match jwks.and_then(|jwks| jwks.from.as_ref()) {
-        Some(JwksFrom::Uri(_)) => true,
+        Some(JwksFrom::Uri(_) | JwksFrom::Discovery) => true,
         Some(JwksFrom::File(_) | JwksFrom::Inline(_)) | None => false,
     }
 }

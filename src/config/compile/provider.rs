@@ -33,8 +33,7 @@ pub(super) fn compile(
 ) -> Option<Provider> {
     let issuers = issuers(&written.issuers, findings);
     let algorithms = algorithms::compile(written, findings);
-    let keys =
-        written.jwks.as_ref().and_then(|jwks| keys::compile(jwks, algorithms, side, findings));
+    let keys = keys::compile(written, algorithms, side, findings);
     let token_types = token_types(written.token_types.as_deref(), findings);
     let required_claims = required_claims(&written.required_claims, findings);
     let leeway = leeway(written.leeway.as_ref(), findings);

@@ -77,22 +77,28 @@ impl<'d> Mapping<'d> {
 
     /// The one of `keys` that is there; none and several are problems.
     pub fn exactly_one(&self, keys: &[&'static str]) -> Option<&'static str> {
-        let there: Vec<_> = keys.iter().filter(|key| self.has(key)).collect();
-        let accepted = format!("exactly one of {} is accepted", keys.join(", "));
-        match there.as_slice() {
-            [one] => return Some(one),
-            [] => {
-                let place = keys.first().map_or(self.place.clone(), |key| self.place.field(key));
-                self.document.refuse(&place, format!("missing; {accepted}"));
-            }
-            [first, others @ ..] => {
-                for entry in others.iter().filter_map(|key| self.entry(key)) {
-                    self.document
-                        .refuse(&entry.key_place, format!("stands beside `{first}`; {accepted}"));
-                }
-            }
+        if keys.iter().any(|key| self.has(key)) {
+            return self.at_most_one(keys, "exactly one of");
         }
+        let place = keys.first().map_or(self.place.clone(), |key| self.place.field(key));
+        let accepted = keys.join(", ");
+        self.document.refuse(&place, format!("missing; exactly one of {accepted} is accepted"));
         None
+    }
+
+    /// The one of `keys` that is there, if there is one and no other; several are problems, which
+    /// say that `how_many` of them are accepted.
+    pub fn at_most_one(&self, keys: &[&'static str], how_many: &str) -> Option<&'static str> {
+        let mut there = keys.iter().filter(|key| self.has(key));
+        let first = there.next()?;
+        let mut only = Some(*first);
+        let accepted = keys.join(", ");
+        for entry in there.filter_map(|key| self.entry(key)) {
+            let message = format!("stands beside `{first}`; {how_many} {accepted} is accepted");
+            self.document.refuse(&entry.key_place, message);
+            only = None;
+        }
+        only
     }
 
     /// Reports every key that nobody asked for.

@@ -30,7 +30,9 @@ pub struct ProviderFile {
     pub issuers: Vec<Spanned<String>>,
     /// `audiences`.
     pub audiences: Option<AudiencesFile>,
-    /// `jwks`.
+    /// `discovery_url`.
+    pub discovery_url: Option<Spanned<String>>,
+    /// `jwks`; absent only if it was refused.
     pub jwks: Option<JwksFile>,
     /// `algorithms`.
     pub algorithms: Option<Vec<Spanned<String>>>,
@@ -68,7 +70,7 @@ pub enum AudiencesFile {
 /// `jwks`.
 #[derive(Debug)]
 pub struct JwksFile {
-    /// The one of `uri`, `file`, `inline`; absent if there was not exactly one good one.
+    /// Where the keys come from; absent if what says so was refused.
     pub from: Option<JwksFrom>,
     /// `allow_http`.
     pub allow_http: Option<Spanned<bool>>,
@@ -76,6 +78,10 @@ pub struct JwksFile {
     pub ca_file: Option<Spanned<PathBuf>>,
     /// `skip_tls_verification`.
     pub skip_tls_verification: Option<Spanned<bool>>,
+    /// `proxy`.
+    pub proxy: Option<Spanned<String>>,
+    /// `token_file`, from the folder of the config file.
+    pub token_file: Option<Spanned<PathBuf>>,
     /// `timeout`.
     pub timeout: Option<Spanned<Duration>>,
     /// `refresh_interval`.
@@ -89,6 +95,8 @@ pub struct JwksFile {
 /// Where a provider's keys come from.
 #[derive(Debug)]
 pub enum JwksFrom {
+    /// None of the others: the discovery document says where.
+    Discovery,
     /// `uri`.
     Uri(Spanned<String>),
     /// `file`, from the folder of the config file.
@@ -138,7 +146,8 @@ impl ProviderFile {
             enabled: map.optional("enabled", Node::boolean).map(|e| e.value),
             issuers: issuers(&mut map),
             audiences: map.required("audiences", AUDIENCES, audiences),
-            jwks: map.required("jwks", JWKS, |node| JwksFile::read(node, folder)),
+            discovery_url: map.optional("discovery_url", Node::text),
+            jwks: JwksFile::of(&mut map, folder),
             algorithms: map.optional("algorithms", |node| node.full_list(Node::text)),
             token_types: map.optional("token_types", |node| node.full_list(Node::text)),
             required_claims: map.optional("required_claims", Node::string_map).unwrap_or_default(),
@@ -159,21 +168,49 @@ impl ProviderFile {
 }
 
 impl JwksFile {
+    /// `jwks` of a provider; where it is absent, as if it were empty.
+    fn of(provider: &mut Mapping<'_>, folder: &Path) -> Option<Self> {
+        let written = provider.optional("jwks", |node| Self::read(node, folder));
+        if provider.has("jwks") {
+            return written;
+        }
+        Some(Self {
+            from: Some(JwksFrom::Discovery),
+            allow_http: None,
+            ca_file: None,
+            skip_tls_verification: None,
+            proxy: None,
+            token_file: None,
+            timeout: None,
+            refresh_interval: None,
+            refresh_cooldown: None,
+            max_stale: None,
+        })
+    }
+
     fn read(node: Node<'_>, folder: &Path) -> Option<Self> {
         let path = |node: Node<'_>| {
             let Spanned { value, place } = node.text()?;
             Some(Spanned { value: folder.join(value), place })
         };
         let mut map = node.mapping()?;
-        let only = map.exactly_one(&["uri", "file", "inline"]);
+        let keys = ["uri", "file", "inline"];
+        let discovery = !keys.iter().any(|key| map.has(key));
+        let only = map.at_most_one(&keys, "at most one of");
         let uri = map.optional("uri", Node::text).map(JwksFrom::Uri);
         let file = map.optional("file", path).map(JwksFrom::File);
         let inline = map.optional("inline", inline).map(JwksFrom::Inline);
         let jwks = Self {
-            from: only.and(uri.or(file).or(inline)),
+            from: if discovery {
+                Some(JwksFrom::Discovery)
+            } else {
+                only.and(uri.or(file).or(inline))
+            },
             allow_http: map.optional("allow_http", Node::boolean),
             ca_file: map.optional("ca_file", path),
             skip_tls_verification: map.optional("skip_tls_verification", Node::boolean),
+            proxy: map.optional("proxy", Node::text),
+            token_file: map.optional("token_file", path),
             timeout: map.optional("timeout", Node::duration),
             refresh_interval: map.optional("refresh_interval", Node::duration),
             refresh_cooldown: map.optional("refresh_cooldown", Node::duration),
@@ -187,7 +224,7 @@ impl JwksFile {
     pub fn side_files(&self) -> impl Iterator<Item = &PathBuf> {
         let file = match &self.from {
             Some(JwksFrom::File(file)) => Some(&file.value),
-            Some(JwksFrom::Uri(_) | JwksFrom::Inline(_)) | None => None,
+            Some(JwksFrom::Uri(_) | JwksFrom::Inline(_) | JwksFrom::Discovery) | None => None,
         };
         file.into_iter().chain(self.ca_file.as_ref().map(|ca| &ca.value))
     }
@@ -239,7 +276,6 @@ fn plain_keys(pairs: Vec<(Spanned<String>, String)>) -> Vec<(String, String)> {
 }
 
 const AUDIENCES: &str = "a non-empty list of strings, or the word `any`,";
-const JWKS: &str = "a mapping with exactly one of uri, file, inline";
 
 #[cfg(test)]
 mod tests {
@@ -267,8 +303,9 @@ mod tests {
     const GOOD: &str = "name: a\nissuer: i\naudiences: any\njwks: {uri: 'https://i/'}";
 
     #[test]
-    fn the_smallest_provider_has_four_keys() {
+    fn the_smallest_provider_has_three_keys() {
         check(GOOD, &[]);
+        check("name: a\nissuer: i\naudiences: any", &[]);
     }
 
     #[test]
@@ -279,17 +316,11 @@ mod tests {
                 "2:3: providers[0].name: missing; a name",
                 "2:3: providers[0].issuer: missing; exactly one of issuer, issuers is accepted",
                 "2:3: providers[0].audiences: missing; a non-empty list of strings, or the word `any`",
-                "2:3: providers[0].jwks: missing; a mapping with exactly one of uri, file, inline",
             ],
         );
         check(
             "{}",
-            &[
-                "2:3: providers[0].name",
-                "2:3: providers[0].issuer",
-                "2:3: providers[0].audiences",
-                "2:3: providers[0].jwks",
-            ],
+            &["2:3: providers[0].name", "2:3: providers[0].issuer", "2:3: providers[0].audiences"],
         );
     }
 
@@ -337,23 +368,24 @@ mod tests {
     }
 
     #[test]
-    fn jwks_has_exactly_one_source() {
+    fn jwks_has_at_most_one_source() {
         let with = |value: &str| GOOD.replace("{uri: 'https://i/'}", value);
-        check(
-            &with("{timeout: 5s}"),
-            &["5:9: providers[0].jwks.uri: missing; exactly one of uri, file, inline is accepted"],
-        );
+        check(&with("{timeout: 5s}"), &[]);
+        check(&with("{}"), &[]);
+        check(&with(""), &["5:3: providers[0].jwks: a value is missing"]);
         check(
             &with("{inline: x, file: y, uri: z}"),
             &[
-                "5:21: providers[0].jwks.file: stands beside `uri`",
+                "5:21: providers[0].jwks.file: stands beside `uri`; at most one of uri, file, inline",
                 "5:10: providers[0].jwks.inline: stands beside `uri`",
             ],
         );
         check(&with("{file: ''}"), &["5:16: providers[0].jwks.file: an empty string"]);
         check(&with("{inline: {5: x}}"), &["5:18: providers[0].jwks.inline: not JSON"]);
         check(&with("https://i/"), &["5:9: providers[0].jwks: found a string; a mapping"]);
-        check(&with("{uri: a, proxy: b}"), &["5:18: providers[0].jwks.proxy: unknown key"]);
+        check(&with("{uri: a, proxies: b}"), &["5:18: providers[0].jwks.proxies: unknown key"]);
+        check(&with("{proxy: 1}"), &["5:17: providers[0].jwks.proxy: found a number"]);
+        check(&with("{token_file: ''}"), &["5:22: providers[0].jwks.token_file: an empty string"]);
     }
 
     #[test]
@@ -377,7 +409,7 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_unknown() {
-        for key in ["type", "parameters", "discovery_url"] {
+        for key in ["type", "parameters"] {
             check_line(&format!("{key}: x"), &[&format!("6:3: providers[0].{key}: unknown key")]);
         }
     }

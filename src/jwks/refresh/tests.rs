@@ -4,7 +4,10 @@ use std::time::SystemTime;
 
 use tokio::time::{Instant, sleep};
 
-use crate::{config::load::load, jwks::fetch::Fetching};
+use crate::{
+    config::load::load,
+    jwks::fetch::{FetchRequest, Fetching},
+};
 
 use super::*;
 
@@ -18,14 +21,14 @@ struct FakeFetch {
 }
 
 impl FetchJwks for FakeFetch {
-    fn fetch(&self, place: Arc<JwksPlace>, timeout: Duration) -> Fetching {
+    fn fetch(&self, request: FetchRequest) -> Fetching {
         let at = self.start.elapsed().as_secs();
-        self.log.lock().unwrap().push((place.uri.clone(), at, timeout.as_secs()));
+        self.log.lock().unwrap().push((request.url, at, request.timeout.as_secs()));
         let (next, takes) = (self.next.lock().unwrap().clone(), *self.takes.lock().unwrap());
         Box::pin(async move {
             sleep(takes).await;
             assert_ne!(next, Err(FetchError::TlsSetup), "stands for a panic");
-            next
+            next.map(Into::into)
         })
     }
 }
@@ -61,7 +64,7 @@ impl Fixture {
 
     fn entry(&self, uri: &str) -> Option<Arc<Entry>> {
         let places = self.store.places();
-        places.into_iter().find(|(place, _)| place.uri == uri).map(|(_, entry)| entry)
+        places.into_iter().find(|(place, _)| place.url() == uri).map(|(_, entry)| entry)
     }
 }
 

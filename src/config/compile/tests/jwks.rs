@@ -1,6 +1,6 @@
 //! `jwks` and `algorithms`.
 
-use crate::provider::{CaFile, KeySource};
+use crate::provider::{CaFile, JwksPlace, KeySource, KeysAt};
 
 use super::{accepted, compile_text, refused, with};
 
@@ -77,14 +77,90 @@ fn fetch_times_have_bounds() {
 #[test]
 fn options_of_fetching_stand_only_beside_uri() {
     let options = "allow_http: false,\nca_file: x,\nskip_tls_verification: true,\ntimeout: 5s,\n\
-                   refresh_interval: 1h,\nrefresh_cooldown: 1m,\nmax_stale: 2h";
+                   refresh_interval: 1h,\nrefresh_cooldown: 1m,\nmax_stale: 2h,\n\
+                   proxy: http://p,\ntoken_file: t";
     let text = with_jwks(&format!("{{inline: {{keys: [{ED25519}]}},\n   {options}}}"))
         .replace(",\n", ",\n   ");
     let problems = compile_text(&text, &[]).unwrap_err();
-    assert_eq!(problems.iter().len(), 7, "{problems}");
+    assert_eq!(problems.iter().len(), 9, "{problems}");
     for problem in problems.iter() {
         assert!(problem.message.starts_with("only keys from jwks.uri are fetched"), "{problem}");
     }
+}
+
+fn found(text: &str) -> JwksPlace {
+    let compiled = accepted(text);
+    let KeySource::Remote(keys) = &compiled.providers["okta"].keys else { panic!("remote") };
+    keys.place.clone()
+}
+
+#[track_caller]
+fn check_discovery(provider: &str, expected: &str) {
+    let text = with("").replace("  jwks: {uri: https://okta/keys}\n", provider);
+    let KeysAt::Discovery { url, issuer, .. } = found(&text).at else { panic!("discovery") };
+    assert_eq!(url, expected);
+    assert_eq!(&*issuer.0, "https://okta");
+}
+
+#[test]
+fn without_jwks_or_a_source_in_it_keys_are_found_by_discovery() {
+    let well_known = "https://okta/.well-known/openid-configuration";
+    check_discovery("", well_known);
+    check_discovery("  jwks: {}\n", well_known);
+    check_discovery("  jwks: {timeout: 9s, token_file: t}\n", well_known);
+    check_discovery("  discovery_url: https://else/x?y\n", "https://else/x?y");
+    check_discovery("  discovery_url: http://[::1]:1/\n", "http://[::1]:1/");
+    check_discovery("  discovery_url: http://else/\n  jwks: {allow_http: true}\n", "http://else/");
+}
+
+#[test]
+fn jwks_wins_over_discovery_url() {
+    let text = with("discovery_url: https://else/x");
+    assert_eq!(found(&text).at, KeysAt::Set { uri: "https://okta/keys".to_owned() });
+}
+
+#[test]
+fn discovery_needs_a_url_that_may_be_fetched() {
+    let without = with("").replace("  jwks: {uri: https://okta/keys}\n", "");
+    for issuer in ["okta", "urn:okta", "http://okta", "https://okta/?a=b", "https://okta/#a"] {
+        let text = without.replace("issuer: https://okta", &format!("issuer: '{issuer}'"));
+        refused(&text, &["3:11: providers[0].issuer: without jwks the keys are found by"]);
+    }
+    for url in ["okta", "http://okta/", "https://u:p@okta/"] {
+        let line = format!("discovery_url: '{url}'");
+        refused(&(without.clone() + &line), &["5:18: providers[0].discovery_url: "]);
+        refused(&with(&line), &["6:18: providers[0].discovery_url: "]);
+    }
+    refused(
+        &(without + "algorithms: [HS256]"),
+        &["5:16: providers[0].algorithms[0]: a symmetric algorithm with jwks.uri or discovery"],
+    );
+}
+
+#[test]
+fn a_proxy_is_a_url_without_a_path() {
+    for good in ["http://proxy:3128", "https://proxy/", "http://[::1]:1"] {
+        let jwks = format!("{{uri: https://i/, proxy: '{good}'}}");
+        assert_eq!(found(&with_jwks(&jwks)).proxy.as_deref(), Some(good));
+    }
+    for bad in ["proxy:3128", "socks5://proxy", "http://u:p@proxy", "http://p/x", "http://p?x"] {
+        let jwks = format!("{{uri: https://i/, proxy: '{bad}'}}");
+        refused(&with_jwks(&jwks), &["5:34: providers[0].jwks.proxy: "]);
+    }
+}
+
+#[test]
+fn places_that_differ_in_any_way_are_not_shared() {
+    let ways = ["", "proxy: http://p", "token_file: t", "skip_tls_verification: true"];
+    let places: std::collections::HashSet<_> =
+        ways.iter().map(|way| found(&with_jwks(&format!("{{uri: https://i/, {way}}}")))).collect();
+    assert_eq!(places.len(), ways.len());
+}
+
+#[test]
+fn a_token_for_a_server_that_is_not_verified_is_a_warning() {
+    let jwks = "{uri: https://i/, token_file: t, skip_tls_verification: true}";
+    assert_eq!(accepted(&with_jwks(jwks)).warnings.len(), 2);
 }
 
 #[test]

@@ -1,0 +1,176 @@
+//! [`FetchJwks`] over HTTP/1.1, with rustls and the platform's verifier.
+//!
+//! It keeps nothing between two fetches: sets are fetched minutes apart, so no connection is worth
+//! keeping, and a new client sees changed DNS, roots and proxies.
+
+use std::{fs::File, io::Read as _, path::Path, sync::Arc};
+
+use reqwest::{
+    Certificate, Client, Proxy, Response, StatusCode, Url,
+    header::{
+        ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+        IF_NONE_MATCH, LAST_MODIFIED,
+    },
+    redirect,
+};
+
+use super::{
+    Body, FetchError, FetchJwks, FetchRequest, Fetched, Fetching, Validators, dial, freshness,
+};
+use crate::{
+    jwks::key_set::{KeySetError, MAX_SET_BYTES},
+    provider::{CaFile, JwksPlace},
+    url,
+};
+
+/// Fetches over HTTP/1.1.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct HttpFetch;
+
+impl FetchJwks for HttpFetch {
+    fn fetch(&self, request: FetchRequest) -> Fetching {
+        Box::pin(async move {
+            // The bound covers everything: name resolution, TLS, headers and body.
+            match tokio::time::timeout(request.timeout, get(&request)).await {
+                Ok(result) => result,
+                Err(_) => Err(FetchError::Timeout),
+            }
+        })
+    }
+}
+
+async fn get(request: &FetchRequest) -> Result<Fetched, FetchError> {
+    let url: Url = request.url.parse().map_err(|_| FetchError::Connect)?;
+    let proxy = request.place.proxy.as_ref().map(|proxy| proxy.parse());
+    let proxy: Option<Url> = proxy.transpose().map_err(|_| FetchError::Connect)?;
+    // A literal address never comes to the resolver, and a proxy resolves a name on its own.
+    for dialled in [Some(&url), proxy.as_ref()].into_iter().flatten() {
+        dial::permit(dialled.host_str().unwrap_or_default()).map_err(|_| FetchError::Forbidden)?;
+    }
+    let headers = headers(request, &url)?;
+    let client = client(&request.place, &request.url, proxy)?;
+    let response = client.get(url).headers(headers).send().await.map_err(|e| category(&e))?;
+    let status = response.status();
+    let answered = response.headers();
+    let validators = validators(answered);
+    let fresh_for = freshness::fresh_for(answered);
+    let body = match status {
+        StatusCode::NOT_MODIFIED if request.known.is_some() => Body::Unchanged,
+        StatusCode::OK => Body::New(body(response).await?),
+        _ if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
+            return Err(FetchError::Redirect);
+        }
+        _ => return Err(FetchError::Status(status.as_u16())),
+    };
+    Ok(Fetched { body, validators, fresh_for })
+}
+
+async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|_| FetchError::Interrupted)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_SET_BYTES {
+            return Err(KeySetError::TooLarge.into());
+        }
+    }
+    Ok(body)
+}
+
+fn headers(request: &FetchRequest, url: &Url) -> Result<HeaderMap, FetchError> {
+    let mut headers = HeaderMap::new();
+    let accept = HeaderValue::from_static("application/json, application/jwk-set+json");
+    headers.insert(ACCEPT, accept);
+    let known = request.known.as_ref();
+    let conditions = [
+        (IF_NONE_MATCH, known.and_then(|known| known.etag.as_ref())),
+        (IF_MODIFIED_SINCE, known.and_then(|known| known.last_modified.as_ref())),
+    ];
+    for (name, value) in conditions {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    if let Some(file) = &request.place.token_file {
+        let token = bearer(file)?;
+        // A document may name a set on another server: what that is told, its owner knows.
+        let first: Option<Url> = request.place.url().parse().ok();
+        if first.is_some_and(|first| first.origin() == url.origin()) {
+            headers.insert(AUTHORIZATION, token);
+        }
+    }
+    Ok(headers)
+}
+
+/// The bearer token in `file`. It is a token68 (RFC 6750 section 2.1), with white space around it.
+fn bearer(file: &Path) -> Result<HeaderValue, FetchError> {
+    let failed = |_| FetchError::TokenFile;
+    // A pipe or a device could block or never end.
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(FetchError::TokenFile);
+    }
+    let mut text = String::new();
+    let opened = File::open(file).map_err(failed)?;
+    opened.take(MAX_TOKEN_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    let token = text.trim_ascii();
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
+    if token.is_empty() || text.len() as u64 > MAX_TOKEN_BYTES || !token.bytes().all(fits) {
+        return Err(FetchError::TokenFile);
+    }
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_not_visible| FetchError::TokenFile)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn validators(answered: &HeaderMap) -> Validators {
+    let text = |name: HeaderName| {
+        let value = answered.get(name)?.to_str().ok()?;
+        (value.len() <= MAX_VALIDATOR_BYTES).then(|| value.to_owned())
+    };
+    Validators { etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
+}
+
+fn client(place: &JwksPlace, url: &str, proxy: Option<Url>) -> Result<Client, FetchError> {
+    let mut builder = Client::builder()
+        .redirect(redirect::Policy::custom(same_origin))
+        .dns_resolver(Arc::new(dial::Resolver))
+        .tls_danger_accept_invalid_certs(!place.verify_tls)
+        .user_agent(concat!("claimgate/", env!("CARGO_PKG_VERSION")));
+    if let Some(proxy) = proxy {
+        builder = builder.proxy(Proxy::all(proxy).map_err(|_| FetchError::Connect)?);
+    } else if url::is_loopback(url) {
+        // HTTP_PROXY and its kin are for what is outside of this machine.
+        builder = builder.no_proxy();
+    }
+    match &place.ca {
+        CaFile::None => {}
+        CaFile::Unreadable => return Err(FetchError::CaFile),
+        CaFile::Pem(pem) => {
+            let roots = Certificate::from_pem_bundle(pem).map_err(|_| FetchError::CaFile)?;
+            builder = builder.tls_certs_merge(roots);
+        }
+    }
+    builder.build().map_err(|_| FetchError::TlsSetup)
+}
+
+/// Follows a redirect only where scheme, host and port stay, and three times at most.
+fn same_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let stays =
+        attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
+    if stays && attempt.previous().len() <= 3 { attempt.follow() } else { attempt.stop() }
+}
+
+fn category(error: &reqwest::Error) -> FetchError {
+    if dial::caused(error) {
+        FetchError::Forbidden
+    } else if error.is_timeout() {
+        FetchError::Timeout
+    } else if error.is_redirect() {
+        FetchError::Redirect
+    } else {
+        FetchError::Connect
+    }
+}
+
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
+const MAX_VALIDATOR_BYTES: usize = 1024;
