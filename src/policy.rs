@@ -2,6 +2,8 @@
 //!
 //! It does not choose the policy of a request; `check/route.rs` does.
 
+pub mod rule;
+
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
