@@ -6,6 +6,7 @@
 pub mod codec;
 pub mod decode;
 pub mod encode;
+pub mod message;
 pub mod wire;
 
 use std::{

@@ -2,7 +2,7 @@
 //!
 //! It does not format values; `check/claims.rs` does.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
@@ -70,8 +70,19 @@ pub fn is_token_byte(byte: u8) -> bool {
 /// Every header of the running config that the client must not be able to set, each in its own,
 /// its underscore and its hyphen form (`x_user` and `x-user` are one header to many backends). Sorted, without
 /// duplicates.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OwnedHeaders(Vec<Arc<str>>);
+#[derive(Debug, Clone, Default)]
+pub struct OwnedHeaders {
+    names: Vec<Arc<str>>,
+    /// What an encoder made of them, once for all checks of this config.
+    encoded: OnceLock<Encoded>,
+}
+
+/// The encoded names one after another, and where each ends.
+#[derive(Debug, Clone)]
+struct Encoded {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
 
 impl OwnedHeaders {
     /// The owned names of `targets`.
@@ -85,18 +96,49 @@ impl OwnedHeaders {
         }
         names.sort();
         names.dedup();
-        Self(names)
+        Self { names, encoded: OnceLock::new() }
     }
 
     /// The names that `later` does not have.
     pub fn without<'a>(&'a self, later: &'a Self) -> impl Iterator<Item = &'a str> {
-        let gone = self.0.iter().filter(|name| later.0.binary_search(name).is_err());
+        let gone = self.names.iter().filter(|name| later.names.binary_search(name).is_err());
         gone.map(|name| &**name)
     }
 
     /// The names in order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.0.iter()
+        self.names.iter()
+    }
+
+    /// Hands `write` the encoded names, all but those of `except`, in few pieces. There is one
+    /// encoder: `encode` runs for each name the first time that anybody asks, and never again.
+    pub fn encoded_except<'a>(
+        &self,
+        except: impl Iterator<Item = &'a str>,
+        encode: impl Fn(&str) -> Vec<u8>,
+        mut write: impl FnMut(&[u8]),
+    ) {
+        let Encoded { bytes, ends } = self.encoded.get_or_init(|| self.encode(encode));
+        let place = |name: &str| self.names.binary_search_by(|known| (**known).cmp(name)).ok();
+        let mut gaps: Vec<usize> = except.filter_map(place).collect();
+        gaps.sort_unstable();
+        let start = |index: usize| index.checked_sub(1).map_or(0, |before| ends[before]);
+        let mut from = 0;
+        for gap in gaps {
+            // A name that is excepted twice leaves nothing between.
+            write(bytes.get(from..start(gap)).unwrap_or_default());
+            from = ends[gap];
+        }
+        write(&bytes[from..]);
+    }
+
+    fn encode(&self, encode: impl Fn(&str) -> Vec<u8>) -> Encoded {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(self.names.len()));
+        for name in &self.names {
+            bytes.extend(encode(name));
+            ends.push(bytes.len());
+        }
+        Encoded { bytes, ends }
     }
 }
 
@@ -268,5 +310,26 @@ mod tests {
         let (before, after) = (OwnedHeaders::new([&a, &b]), OwnedHeaders::new([&b]));
         assert_eq!(before.without(&after).collect::<Vec<_>>(), ["x-a", "x_a"]);
         assert_eq!(after.without(&before).count(), 0);
+    }
+
+    #[test]
+    fn the_encoded_names_are_all_but_the_excepted_ones() {
+        let targets = ["x-a", "x-b", "x-c", "y"].map(|name| HeaderTarget::parse(name).unwrap());
+        let owned = OwnedHeaders::new(&targets);
+        let encoded = |except: &[&str]| {
+            let mut bytes = Vec::new();
+            let line = |name: &str| format!("{name};").into_bytes();
+            owned.encoded_except(except.iter().copied(), line, |piece| bytes.extend(piece));
+            String::from_utf8(bytes).unwrap()
+        };
+        for (except, expected) in [
+            (&[][..], "x-a;x-b;x-c;x_a;x_b;x_c;y;"),
+            (&["x-a"], "x-b;x-c;x_a;x_b;x_c;y;"),
+            (&["y", "x-b"], "x-a;x-c;x_a;x_b;x_c;"),
+            (&["x-b", "x-c", "x-b", "unknown", ""], "x-a;x_a;x_b;x_c;y;"),
+            (&["x-a", "x-b", "x-c", "x_a", "x_b", "x_c", "y"], ""),
+        ] {
+            assert_eq!(encoded(except), expected, "{except:?}");
+        }
     }
 }

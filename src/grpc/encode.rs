@@ -1,28 +1,20 @@
 //! Decision to CheckResponse: the only place that builds one.
 //!
 //! It decides nothing. An unset status is an allow to Envoy (envoyproxy/envoy#9177), and a denial
-//! with status OK passes too, so both are set from one match on the decision.
+//! with status OK passes too, so both are set from one match on the decision. The bytes are written
+//! by hand, and a property test holds them to what envoy-types reads: each field is one call, with
+//! the field's number in `envoy/service/auth/v3/external_auth.proto`.
 
-use envoy_types::pb::{
-    envoy::{
-        config::core::v3::{
-            HeaderValue, HeaderValueOption, header_value_option::HeaderAppendAction,
-        },
-        service::auth::v3::{
-            CheckResponse, DeniedHttpResponse, OkHttpResponse, check_response::HttpResponse,
-        },
-        r#type::v3::HttpStatus as EnvoyHttpStatus,
-    },
-    google::{
-        protobuf::{BoolValue, Struct, Value, value::Kind},
-        rpc::Status,
-    },
-};
-use prost::Message as _;
+pub mod structure;
+
 use tonic::Code;
 
 use crate::{
     check::decision::{Allow, Authorization, Challenge, Decision, Denial, HttpStatus, Refuse},
+    grpc::{
+        encode::structure::{Members, structure},
+        message::Message,
+    },
     header::OwnedHeaders,
     policy::{DEFAULT_REALM, Policy},
     provider::Name,
@@ -31,54 +23,92 @@ use crate::{
 /// A client that was refused for no fault of its own may try again after this many seconds.
 const RETRY_AFTER_SECONDS: &str = "5";
 
+/// Room for a usual answer, so that its bytes are moved only where there is more to say.
+const USUAL_BYTES: usize = 768;
+
 /// The bytes of the CheckResponse for `decision`.
 #[must_use]
 pub fn check_response(decision: &Decision<'_>, owned: &OwnedHeaders) -> Vec<u8> {
-    let (code, response) = match decision {
-        Decision::Allow(allow) => (Code::Ok, HttpResponse::OkResponse(ok(allow, owned))),
-        Decision::Refuse(refuse) => {
-            (grpc_code(refuse.status()), HttpResponse::DeniedResponse(denied(refuse)))
+    let mut to = Message::with_capacity(USUAL_BYTES);
+    match decision {
+        Decision::Allow(allow) => {
+            status(&mut to, Code::Ok);
+            to.message(3, |to| ok_response(to, allow, owned));
         }
-    };
-    CheckResponse {
-        status: Some(Status { code: code as i32, ..Status::default() }),
-        http_response: Some(response),
-        dynamic_metadata: Some(dynamic_metadata(decision)),
+        Decision::Refuse(refuse) => {
+            status(&mut to, grpc_code(refuse.status()));
+            to.message(2, |to| refusal(to, refuse));
+        }
     }
-    .encode_to_vec()
+    structure(&mut to, 4, |to| to.structure("claimgate", |to| dynamic_metadata(to, decision)));
+    to.into_bytes()
+}
+
+/// `google.rpc.Status`, always present.
+fn status(to: &mut Message, code: Code) {
+    // The codes are small and positive.
+    to.message(1, |to| to.number(1, u64::from((code as i32).unsigned_abs())));
 }
 
 /// Sets the identity headers and removes every other owned one: Envoy removes after it sets, so
 /// no name is in both lists.
-fn ok(allow: &Allow<'_>, owned: &OwnedHeaders) -> OkHttpResponse {
-    let is_set = |name: &str| allow.set.iter().any(|(header, _)| header.as_str() == name);
-    let mut remove: Vec<String> =
-        owned.iter().filter(|name| !is_set(name)).map(|name| name.to_string()).collect();
-    if allow.authorization == Authorization::Remove {
-        remove.push("authorization".to_owned());
+fn ok_response(to: &mut Message, allow: &Allow<'_>, owned: &OwnedHeaders) {
+    for (name, value) in &allow.set {
+        set_header(to, name.as_str(), value);
     }
-    OkHttpResponse {
-        headers: allow.set.iter().map(|(name, value)| set(name.as_str(), value)).collect(),
-        headers_to_remove: remove,
-        ..OkHttpResponse::default()
+    let removal = |name: &str| {
+        let mut removal = Message::with_capacity(name.len() + 2);
+        remove_header(&mut removal, name);
+        removal.into_bytes()
+    };
+    let set = allow.set.iter().map(|(name, _)| name.as_str());
+    owned.encoded_except(set, removal, |removals| to.encoded(removals));
+    if allow.authorization == Authorization::Remove {
+        remove_header(to, "authorization");
     }
 }
 
-fn denied(refuse: &Refuse<'_>) -> DeniedHttpResponse {
+/// One of `headers` of an OkHttpResponse or DeniedHttpResponse: a HeaderValueOption that overwrites
+/// what the client sent.
+fn set_header(to: &mut Message, name: &str, value: &str) {
+    to.message(2, |to| {
+        to.message(1, |to| {
+            to.text(1, name);
+            to.text(2, value);
+        });
+        to.encoded(&OVERWRITE);
+    });
+}
+
+/// `append: false` and `append_action: OVERWRITE_IF_EXISTS_OR_ADD`. Both are needed: versions of
+/// Envoy differ in which one counts (#42878, #43310, #43442).
+const OVERWRITE: [u8; 4] = [2 << 3 | 2, 0, 3 << 3, 2];
+
+/// One of `headers_to_remove` of an OkHttpResponse.
+fn remove_header(to: &mut Message, name: &str) {
+    to.text(5, name);
+}
+
+fn refusal(to: &mut Message, refuse: &Refuse<'_>) {
     let row = refuse.reason.row();
-    let mut headers = vec![set("content-type", "application/json")];
-    if let Some(challenge) = challenge(refuse) {
-        headers.push(set("www-authenticate", &challenge));
-    }
+    let challenge = challenge(refuse);
+    let mut headers = vec![("content-type", "application/json")];
+    headers.extend(challenge.as_deref().map(|challenge| ("www-authenticate", challenge)));
     if refuse.status() == HttpStatus::ServiceUnavailable {
-        headers.push(set("retry-after", RETRY_AFTER_SECONDS));
+        headers.push(("retry-after", RETRY_AFTER_SECONDS));
     }
-    DeniedHttpResponse {
-        status: Some(EnvoyHttpStatus { code: http_code(refuse.status()) }),
-        headers,
-        // Both are texts of the table, without characters that JSON escapes.
-        body: format!(r#"{{"error":"{}","error_description":"{}"}}"#, row.error, row.description),
+    // Both are texts of the table, without characters that JSON escapes.
+    let body = format!(r#"{{"error":"{}","error_description":"{}"}}"#, row.error, row.description);
+    denied_response(to, http_code(refuse.status()), &headers, &body);
+}
+
+/// A DeniedHttpResponse: what Envoy answers by itself, whatever the HTTP status.
+fn denied_response(to: &mut Message, http: u16, headers: &[(&str, &str)], body: &str) {
+    to.message(1, |to| to.number(1, http.into()));
+    for (name, value) in headers {
+        set_header(to, name, value);
     }
+    to.text(3, body);
 }
 
 /// `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1).
@@ -116,43 +146,21 @@ fn scope(policy: &Policy) -> Option<String> {
     if scopes.is_empty() { None } else { Some(scopes) }
 }
 
-/// Overwrites what the client sent. Both fields are needed: versions of Envoy differ in which
-/// one counts (#42878, #43310, #43442).
-#[expect(deprecated, reason = "`append` is what every Envoy but 1.37.0 reads")]
-fn set(name: &str, value: &str) -> HeaderValueOption {
-    HeaderValueOption {
-        header: Some(HeaderValue {
-            key: name.to_owned(),
-            value: value.to_owned(),
-            raw_value: Vec::new(),
-        }),
-        append: Some(BoolValue { value: false }),
-        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd as i32,
-        keep_empty_value: false,
-    }
-}
-
 /// What later filters and the access log may know.
-fn dynamic_metadata(decision: &Decision<'_>) -> Struct {
-    let mut fields = vec![("outcome", decision.outcome().to_owned())];
+fn dynamic_metadata(to: &mut Members<'_>, decision: &Decision<'_>) {
+    to.text("outcome", decision.outcome());
     if let Some(reason) = decision.reason() {
-        fields.push(("reason", reason.row().label.to_owned()));
+        to.text("reason", reason.row().label);
     }
     if let Some(policy) = decision.policy() {
-        let name = policy.name.as_ref().map_or("inline", Name::as_str);
-        fields.push(("policy", name.to_owned()));
+        to.text("policy", policy.name.as_ref().map_or("inline", Name::as_str));
     }
     if let Some(identity) = decision.identity() {
-        fields.push(("provider", identity.provider.name.as_str().to_owned()));
-        fields.extend(identity.subject.clone().map(|subject| ("subject", subject)));
+        to.text("provider", identity.provider.name.as_str());
+        if let Some(subject) = &identity.subject {
+            to.text("subject", subject);
+        }
     }
-    let fields = fields.into_iter().map(|(name, text)| (name, Kind::StringValue(text)));
-    structure([("claimgate", Kind::StructValue(structure(fields)))])
-}
-
-fn structure<'a>(fields: impl IntoIterator<Item = (&'a str, Kind)>) -> Struct {
-    let field = |(name, kind): (&str, Kind)| (name.to_owned(), Value { kind: Some(kind) });
-    Struct { fields: fields.into_iter().map(field).collect() }
 }
 
 fn grpc_code(status: HttpStatus) -> Code {
@@ -165,7 +173,7 @@ fn grpc_code(status: HttpStatus) -> Code {
 }
 
 /// Envoy's `StatusCode` has the numbers of HTTP.
-fn http_code(status: HttpStatus) -> i32 {
+fn http_code(status: HttpStatus) -> u16 {
     match status {
         HttpStatus::BadRequest => 400,
         HttpStatus::Unauthorized => 401,

@@ -1,6 +1,26 @@
 //! What Envoy is told for every way in which a check can end.
 
+mod reference;
+
 use std::{borrow::Cow, sync::Arc};
+
+use envoy_types::pb::{
+    envoy::{
+        config::core::v3::{
+            HeaderValue, HeaderValueOption, header_value_option::HeaderAppendAction,
+        },
+        service::auth::v3::{
+            CheckResponse, DeniedHttpResponse, OkHttpResponse, check_response::HttpResponse,
+        },
+        r#type::v3::HttpStatus as EnvoyHttpStatus,
+    },
+    google::{
+        protobuf::{BoolValue, Struct, Value, value::Kind},
+        rpc::Status,
+    },
+};
+use proptest::{collection::vec, prelude::*, sample::select};
+use prost::Message as _;
 
 use super::*;
 use crate::{

@@ -1,0 +1,127 @@
+//! The same answer made of envoy-types' messages, and any decision to compare them by.
+
+use super::*;
+use crate::header::HeaderTarget;
+
+/// What Envoy must read in the answer to `decision`.
+fn expected(decision: &Decision<'_>, owned: &OwnedHeaders) -> CheckResponse {
+    let (code, response) = match decision {
+        Decision::Allow(allow) => (Code::Ok, HttpResponse::OkResponse(ok(allow, owned))),
+        Decision::Refuse(refuse) => {
+            (grpc_code(refuse.status()), HttpResponse::DeniedResponse(denied(refuse)))
+        }
+    };
+    CheckResponse {
+        status: Some(Status { code: code as i32, ..Status::default() }),
+        http_response: Some(response),
+        dynamic_metadata: Some(metadata(decision)),
+    }
+}
+
+fn ok(allow: &Allow<'_>, owned: &OwnedHeaders) -> OkHttpResponse {
+    let is_set = |name: &str| allow.set.iter().any(|(header, _)| header.as_str() == name);
+    let removed = owned.iter().filter(|name| !is_set(name)).map(ToString::to_string);
+    let credential = (allow.authorization == Authorization::Remove).then(|| "authorization".into());
+    OkHttpResponse {
+        headers: allow.set.iter().map(|(name, value)| set(name.as_str(), value)).collect(),
+        headers_to_remove: removed.chain(credential).collect(),
+        ..OkHttpResponse::default()
+    }
+}
+
+fn denied(refuse: &Refuse<'_>) -> DeniedHttpResponse {
+    let row = refuse.reason.row();
+    let mut headers = vec![set("content-type", "application/json")];
+    headers.extend(challenge(refuse).map(|challenge| set("www-authenticate", &challenge)));
+    headers.extend((http_code(refuse.status()) == 503).then(|| set("retry-after", "5")));
+    let body = format!(r#"{{"error":"{}","error_description":"{}"}}"#, row.error, row.description);
+    let status = Some(EnvoyHttpStatus { code: http_code(refuse.status()).into() });
+    DeniedHttpResponse { status, headers, body }
+}
+
+#[expect(deprecated, reason = "`append` is what every Envoy but 1.37.0 reads")]
+fn set(name: &str, value: &str) -> HeaderValueOption {
+    let (key, value) = (name.to_owned(), value.to_owned());
+    HeaderValueOption {
+        header: Some(HeaderValue { key, value, raw_value: Vec::new() }),
+        append: Some(BoolValue { value: false }),
+        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd as i32,
+        keep_empty_value: false,
+    }
+}
+
+fn metadata(decision: &Decision<'_>) -> Struct {
+    let policy =
+        decision.policy().map(|policy| policy.name.as_ref().map_or("inline", Name::as_str));
+    let identity = decision.identity();
+    let fields = [
+        ("outcome", Some(decision.outcome())),
+        ("reason", decision.reason().map(|reason| reason.row().label)),
+        ("policy", policy),
+        ("provider", identity.map(|identity| identity.provider.name.as_str())),
+        ("subject", identity.and_then(|identity| identity.subject.as_deref())),
+    ];
+    let fields = fields.into_iter().filter_map(|(name, text)| Some((name, text?.to_owned())));
+    let fields = message(fields.map(|(name, text)| (name, Kind::StringValue(text))));
+    message([("claimgate", Kind::StructValue(fields))])
+}
+
+fn message<'a>(fields: impl IntoIterator<Item = (&'a str, Kind)>) -> Struct {
+    let field = |(name, kind): (&str, Kind)| (name.to_owned(), Value { kind: Some(kind) });
+    Struct { fields: fields.into_iter().map(field).collect() }
+}
+
+const NAMES: [&str; 6] = ["x-sub", "x-groups", "x_mail", "x-a-b_c", "x", "x-not-owned"];
+
+fn policy() -> impl Strategy<Value = Policy> {
+    let resource = proptest::option::of("[a-z:/]{1,200}");
+    (any::<bool>(), vec("[a-z.\"\\\\ ]{0,9}", 0..3), resource).prop_map(
+        |(inline, all_of, resource)| Policy {
+            name: orders(okta()).name.filter(|_| !inline),
+            scopes: ScopeRule { all_of, any_of: Vec::new() },
+            resource_metadata: resource.map(Into::into),
+            ..orders(okta())
+        },
+    )
+}
+
+fn identity() -> impl Strategy<Value = Option<Identity>> {
+    proptest::option::of(proptest::option::of("\\PC{0,300}"))
+        .prop_map(|is| is.map(|subject| Identity { provider: Arc::new(okta()), subject }))
+}
+
+fn decision() -> impl Strategy<Value = Decision<'static>> {
+    let reason = select(TABLE.map(|(reason, ..)| reason).to_vec());
+    let set = vec((select(NAMES.to_vec()), "\\PC{1,200}"), 0..5);
+    let rest = (policy(), identity(), any::<bool>());
+    (any::<bool>(), set, proptest::option::of(reason), rest).prop_map(
+        |(allowed, mut set, reason, (policy, identity, remove))| {
+            set.sort();
+            set.dedup_by_key(|(name, _)| *name);
+            let set: Vec<_> = set.into_iter().map(|(name, value)| (target(name), value)).collect();
+            let authorization = if remove { Authorization::Remove } else { Authorization::Keep };
+            match reason {
+                Some(reason) if !allowed => {
+                    let policy = Some(Cow::Owned(policy)).filter(|_| !remove);
+                    Decision::Refuse(Refuse { reason, policy, provider: None, identity })
+                }
+                reason => {
+                    let policy = Cow::Owned(policy);
+                    Decision::Allow(Allow { set, authorization, reason, policy, identity })
+                }
+            }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn every_answer_is_what_envoy_types_reads(decisions in vec(decision(), 1..4)) {
+        let targets: Vec<HeaderTarget> = NAMES.iter().take(5).map(|name| target(name)).collect();
+        let owned = OwnedHeaders::new(&targets);
+        for decision in decisions {
+            let answer = CheckResponse::decode(check_response(&decision, &owned).as_slice());
+            prop_assert_eq!(answer.unwrap(), expected(&decision, &owned));
+        }
+    }
+}
