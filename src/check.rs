@@ -22,7 +22,7 @@ use crate::{
         authorize::{identity_headers, scopes},
         decision::{Allow, Authorization, Decision, Denial, Identity, Reason, Refuse},
         observe::{Check, FirstFailure, Observer},
-        request::{CheckView, RouteSources},
+        request::CheckView,
         route::{Resolved, UnknownReference},
         verify::{Candidate, FoundKeys, KeyProblem, KeyQuery, Rejected, Statement, Verified},
     },
@@ -75,9 +75,9 @@ pub fn decide<'s, H: Host>(
     host: &H,
     now: Now,
 ) -> Progress<'s, H::Wait> {
-    let Resolved { policy, unknown } = route::resolve(&view.route, snapshot);
+    let Resolved { policy, unknown } = route::resolve(view, snapshot);
     let decision = match policy {
-        Err(fault) => Decision::Refuse(Refuse::without_policy(fault.into())),
+        Err(reason) => Decision::Refuse(Refuse::without_policy(reason)),
         Ok(policy) => match under(policy, view, host, now) {
             Ok(decision) => decision,
             Err(wait) => return Progress::Wait(wait),
@@ -110,15 +110,15 @@ fn under<'s, H: Host>(
 /// check; nothing is recalled. What `explain` runs.
 pub fn explain<'s, H: Host>(
     token: &str,
-    route: &RouteSources<'_>,
+    view: &CheckView<'_>,
     snapshot: &'s Snapshot,
     host: &H,
     now: Now,
     observer: &mut impl Observer,
 ) -> Progress<'s, H::Wait> {
-    let Resolved { policy, unknown } = route::resolve(route, snapshot);
+    let Resolved { policy, unknown } = route::resolve(view, snapshot);
     let decision = match policy {
-        Err(fault) => Decision::Refuse(Refuse::without_policy(fault.into())),
+        Err(reason) => Decision::Refuse(Refuse::without_policy(reason)),
         Ok(policy) if policy.mode == Mode::Anonymous => pass(policy, None, Authorization::Keep),
         Ok(policy) if !credential::is_token68(token) => {
             let reason = Denial::TokenMalformed.into();

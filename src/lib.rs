@@ -2,7 +2,7 @@
 //!
 //! The modules in reading order. One request: [`grpc`] reads it, [`check`] decides it against a
 //! [`snapshot`], with [`jwks`] for keys and [`token_cache`] for what was verified before. The
-//! config: [`config`] turns files into a snapshot of [`provider`]s and [`policy`]s. [`server`]
+//! config: [`config`] turns files into a snapshot of [`provider`]s, [`policy`]s and [`routes`]. [`server`]
 //! wires both, [`admin`] and [`telemetry`] show them, [`cli`] and [`settings`] start them.
 
 pub mod admin;
@@ -17,6 +17,7 @@ pub mod header;
 pub mod jwks;
 pub mod policy;
 pub mod provider;
+pub mod routes;
 pub mod server;
 pub mod settings;
 pub mod snapshot;

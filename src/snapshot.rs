@@ -10,7 +10,7 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{header::OwnedHeaders, policy::Policy, provider::Provider};
+use crate::{header::OwnedHeaders, policy::Policy, provider::Provider, routes::Routes};
 
 /// One loaded config.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub policies: HashMap<String, Arc<Policy>>,
     /// Used where a route says nothing.
     pub default_policy: Option<Arc<Policy>>,
+    /// What the config itself says about routes.
+    pub routes: Routes,
     /// Every header that a client must not be able to set.
     pub owned_headers: OwnedHeaders,
     /// What the operator should know, with its place.

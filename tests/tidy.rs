@@ -18,6 +18,7 @@ const PURE: &[&str] = &[
     "src/provider.rs",
     "src/policy.rs",
     "src/policy/",
+    "src/routes.rs",
     "src/jwks/key.rs",
     "src/jwks/key_set.rs",
     "src/config/file",

@@ -24,6 +24,7 @@ use crate::{
     provider::{
         Audiences, Binding, ClaimPath, Expiry, Issuer, KeySource, Name, Provider, TokenTypes,
     },
+    routes::Routes,
     snapshot::Snapshot,
 };
 
@@ -114,6 +115,7 @@ pub(crate) fn snapshot(providers: &[Arc<Provider>], policies: Vec<Policy>) -> Sn
         providers: providers.iter().map(|p| (p.name.key(), p.clone())).collect(),
         policies: named,
         default_policy: None,
+        routes: Routes::default(),
         owned_headers: OwnedHeaders::default(),
         warnings: Vec::new(),
     }

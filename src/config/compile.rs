@@ -8,6 +8,7 @@ mod keys;
 mod policy;
 mod provider;
 mod remote;
+mod routes;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -25,6 +26,7 @@ use crate::{
     header::OwnedHeaders,
     policy::Policy,
     provider::{Name, Provider},
+    routes::Routes,
 };
 
 /// Everything of a snapshot that follows from the files.
@@ -36,6 +38,8 @@ pub struct Compiled {
     pub policies: HashMap<String, Arc<Policy>>,
     /// Used where a route says nothing.
     pub default_policy: Option<Arc<Policy>>,
+    /// What the config itself says about routes.
+    pub routes: Routes,
     /// Every header that a client must not be able to set.
     pub owned_headers: OwnedHeaders,
     /// What the operator should know, each with its place, in the order of the places.
@@ -71,9 +75,11 @@ pub fn compile(files: &[ConfigFile], side: &SideFiles) -> Result<Compiled, Probl
         targets.target(name, &mut findings);
     }
     let default_policy = default_policy(files, &policies, &mut findings);
+    let routes = routes::compile(files, &policies, &mut findings);
     let owned_headers = targets.owned(&mut findings);
     let warnings = findings.into_warnings()?;
-    Ok(Compiled { providers, policies: policies.compiled, default_policy, owned_headers, warnings })
+    let policies = policies.compiled;
+    Ok(Compiled { providers, policies, default_policy, routes, owned_headers, warnings })
 }
 
 /// The policies that compiled, and the names of all.
@@ -163,14 +169,18 @@ fn default_policy(
         findings.refuse(&second.place, format!("already set at {first}; one is accepted"));
     }
     let key = first.value.to_ascii_lowercase();
-    let all_names_are_known = files.iter().all(|file| {
-        file.outline == Outline::Whole && file.policies.iter().flatten().all(|p| p.name.is_some())
-    });
-    if !policies.names.first.contains_key(&key) && all_names_are_known {
+    if !policies.names.first.contains_key(&key) && all_names_are_known(files) {
         let names = policies.names.list();
         findings.refuse(&first.place, format!("no policy has this name; accepted are {names}"));
     }
     policies.compiled.get(&key).cloned()
+}
+
+/// Whether no policy may be there that could not be read.
+fn all_names_are_known(files: &[ConfigFile]) -> bool {
+    files.iter().all(|file| {
+        file.outline == Outline::Whole && file.policies.iter().flatten().all(|p| p.name.is_some())
+    })
 }
 
 /// Files without `providers` and `policies` are a mistake, not an empty config.

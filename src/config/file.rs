@@ -5,12 +5,13 @@
 
 pub mod policy;
 pub mod provider;
+pub mod route;
 
 use std::path::Path;
 
 use crate::config::{
     document::{Document, Spanned, node::Node},
-    file::{policy::PolicyFile, provider::ProviderFile},
+    file::{policy::PolicyFile, provider::ProviderFile, route::RouteFile},
     problem::{Place, Problem},
 };
 
@@ -27,6 +28,12 @@ pub struct ConfigFile {
     pub policies: Option<Vec<PolicyFile>>,
     /// `default_policy`.
     pub default_policy: Option<Spanned<String>>,
+    /// `routes`; none if the key is absent.
+    pub routes: Option<Vec<RouteFile>>,
+    /// `route_policies`.
+    pub route_policies: Option<Spanned<String>>,
+    /// `route_annotations`.
+    pub route_annotations: Option<Spanned<bool>>,
     /// `strip_headers`.
     pub strip_headers: Vec<Spanned<String>>,
     /// What reading has found.
@@ -70,6 +77,9 @@ impl ConfigFile {
             providers: None,
             policies: None,
             default_policy: None,
+            routes: None,
+            route_policies: None,
+            route_annotations: None,
             strip_headers: Vec::new(),
             problems: Vec::new(),
         }
@@ -83,6 +93,9 @@ impl ConfigFile {
         self.providers = root.optional("providers", |node| node.list(provider));
         self.policies = root.optional("policies", |node| node.list(PolicyFile::read));
         self.default_policy = root.optional("default_policy", Node::text);
+        self.routes = root.optional("routes", |node| node.list(RouteFile::read));
+        self.route_policies = root.optional("route_policies", Node::text);
+        self.route_annotations = root.optional("route_annotations", Node::boolean);
         self.strip_headers =
             root.optional("strip_headers", |node| node.list(Node::text)).unwrap_or_default();
         root.finish();

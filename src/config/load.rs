@@ -53,7 +53,7 @@ impl Loaded {
     /// The snapshot, as the `generation`th of the process.
     #[must_use]
     pub fn into_snapshot(self, generation: u64, applied_at: SystemTime) -> Snapshot {
-        let Compiled { providers, policies, default_policy, owned_headers, warnings } =
+        let Compiled { providers, policies, default_policy, routes, owned_headers, warnings } =
             self.compiled;
         Snapshot {
             generation,
@@ -62,6 +62,7 @@ impl Loaded {
             providers,
             policies,
             default_policy,
+            routes,
             owned_headers,
             warnings,
         }

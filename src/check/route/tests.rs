@@ -1,10 +1,18 @@
 //! Every rule of the contract about which policy a request gets.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::{
-    check::fixtures::{policy, provider, snapshot},
+    check::{
+        fixtures::{policy, provider, snapshot},
+        request::{RouteSources, Typed, Value},
+    },
+    policy::{Accepts, ScopeRule},
     provider::Provider,
 };
+
+mod configured;
 
 fn s(text: &str) -> Value<'_> {
     Value::String(text)
@@ -62,18 +70,24 @@ fn summary(policy: &Policy) -> String {
 
 #[track_caller]
 fn check(route: &RouteSources<'_>, expected: Result<&str, Fault>) {
-    let snapshot = config();
-    let policy = resolve(route, &snapshot).policy;
-    let got = policy.as_deref().map(summary).map_err(|fault| *fault);
-    assert_eq!(got, expected.map(str::to_owned), "{route:?}");
+    check_on(&config(), &CheckView { route: route.clone(), ..CheckView::default() }, expected);
+}
+
+#[track_caller]
+fn check_on(snapshot: &Snapshot, view: &CheckView<'_>, expected: Result<&str, Fault>) {
+    let policy = resolve(view, snapshot).policy;
+    let got = policy.as_deref().map(summary).map_err(|reason| *reason);
+    assert_eq!(got, expected.map(str::to_owned).map_err(Reason::from), "{view:?}");
 }
 
 #[track_caller]
 fn check_unknown(route: &RouteSources<'_>, fault: Option<Fault>, expected: &[&str]) {
     let snapshot = config();
-    let Resolved { policy, unknown } = resolve(route, &snapshot);
+    let view = CheckView { route: route.clone(), ..CheckView::default() };
+    let Resolved { policy, unknown } = resolve(&view, &snapshot);
     let unknown: Vec<_> =
         unknown.iter().map(|u| format!("{} {}", u.kind.label(), u.name)).collect();
+    let fault = fault.map(Reason::from);
     assert_eq!((policy.err(), unknown), (fault, expected.iter().map(|&u| u.into()).collect()));
 }
 
@@ -118,8 +132,7 @@ fn a_source_that_is_present_but_useless_does_not_fall_through() {
 fn a_route_that_says_nothing_gets_the_default_policy_or_a_fault() {
     check(&RouteSources::default(), OTHER);
     let snapshot = Snapshot { default_policy: None, ..config() };
-    let policy = resolve(&RouteSources::default(), &snapshot).policy;
-    assert_eq!(policy.err(), Some(Fault::RoutePolicyMissing));
+    check_on(&snapshot, &CheckView::default(), Err(Fault::RoutePolicyMissing));
 }
 
 #[test]

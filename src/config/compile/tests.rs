@@ -3,6 +3,7 @@
 mod headers;
 mod jwks;
 mod policy;
+mod routes;
 
 use std::path::Path;
 
