@@ -67,11 +67,18 @@ pub fn parse(text: &str) -> Result<Transport, UrlError> {
     }
 }
 
+/// Scheme, host and port of an accepted URL, as written.
+#[must_use]
+pub fn origin(url: &str) -> &str {
+    let authority = url.find("://").map_or(0, |end| end + 3);
+    let end = url.get(authority..).and_then(|rest| rest.find(['/', '?']));
+    url.get(..end.map_or(url.len(), |end| authority + end)).unwrap_or(url)
+}
+
 /// The host of an accepted URL, as written.
 #[must_use]
 pub fn host(url: &str) -> &str {
-    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    let authority = origin(url).split_once("://").map_or(url, |(_, rest)| rest);
     match authority.find(']') {
         Some(end) => authority.get(..=end).unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
@@ -131,6 +138,8 @@ mod tests {
         check_host("https://idp?a=/b:c", "idp");
         check_host("http://[::1]:80/x", "[::1]");
         check_host("http://[::1]", "[::1]");
+        assert_eq!(origin("https://idp:8443/a:b/c"), "https://idp:8443");
+        assert_eq!(origin("http://[::1]?a"), "http://[::1]");
         assert!(is_loopback("https://LOCALHOST:1/") && is_loopback("http://[::1]:1/"));
         assert!(!is_loopback("https://idp/localhost"));
     }

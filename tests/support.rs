@@ -16,6 +16,8 @@ pub(crate) mod grpc;
 pub(crate) mod issuer;
 #[path = "support/keys.rs"]
 pub(crate) mod keys;
+#[path = "support/offline.rs"]
+pub(crate) mod offline;
 #[path = "support/request.rs"]
 pub(crate) mod request;
 #[path = "support/server.rs"]

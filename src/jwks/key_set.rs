@@ -142,6 +142,13 @@ impl KeySet {
         if keys.is_empty() { Err(NoKey::Mismatch) } else { Ok(Selected { keys }) }
     }
 
+    /// Whether both have the same keys, whatever their order.
+    #[must_use]
+    pub fn same_keys(&self, other: &Self) -> bool {
+        let has = |key: &Arc<Key>| other.keys.iter().any(|same| same.same_as(key));
+        self.keys.len() == other.keys.len() && self.keys.iter().all(has)
+    }
+
     /// Whether this very key is still one of the set.
     #[must_use]
     pub fn holds(&self, key: &Arc<Key>) -> bool {

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{self, Instant};
 
 use crate::{
     jwks::{
@@ -12,6 +12,7 @@ use crate::{
         fetch::{Body, FetchError, FetchJwks, FetchRequest, Fetched, Validators},
         key::Origin,
         key_set::{KeySet, KeySetError, Skipped},
+        lanes::{Lane, Lanes},
     },
     provider::{JwksPlace, KeysAt},
 };
@@ -52,40 +53,65 @@ pub struct Version {
     pub validators: Validators,
 }
 
-/// Fetches what is at `place`. `known` is the version of the set that is there already; `timeout`
-/// bounds all of it.
-///
-/// # Errors
-/// [`FetchError`] if there is no usable set.
-pub async fn obtain(
-    fetch: Arc<dyn FetchJwks>,
-    place: Arc<JwksPlace>,
-    known: Option<Version>,
-    timeout: Duration,
-) -> Result<Obtained, FetchError> {
-    let begun = Instant::now();
-    let uri = match &place.at {
-        KeysAt::Set { uri } => uri.clone(),
-        KeysAt::Discovery { url, issuer, plain } => {
-            let request =
-                FetchRequest { url: url.clone(), place: place.clone(), known: None, timeout };
-            match fetch.fetch(request).await?.body {
-                Body::New(document) => discovery::jwks_uri(&document, issuer, *plain)?,
-                Body::Unchanged => return Err(FetchError::Interrupted),
-            }
+/// One refresh, about to begin.
+pub struct Obtaining {
+    /// The lowest edge.
+    pub fetch: Arc<dyn FetchJwks>,
+    /// How many fetches may run beside it.
+    pub lanes: Arc<Lanes>,
+    /// In which of them it runs.
+    pub lane: Lane,
+    /// Where the set is.
+    pub place: Arc<JwksPlace>,
+    /// The version of the set that is there already.
+    pub known: Option<Version>,
+    /// Bounds the fetches, together; the turns that they wait for do not count.
+    pub timeout: Duration,
+}
+
+impl Obtaining {
+    /// Fetches what is at the place.
+    ///
+    /// # Errors
+    /// [`FetchError`] if there is no usable set.
+    pub async fn obtain(mut self) -> Result<Obtained, FetchError> {
+        let uri = self.uri().await?;
+        // Validators of one resource say nothing of another (RFC 9110 section 8.8).
+        let known = self.known.take().filter(|known| known.uri == uri);
+        let known = known.map(|known| known.validators).filter(|known| !known.is_empty());
+        let Fetched { body, validators, fresh_for } = self.fetch(uri.clone(), known).await?;
+        let set = match body {
+            Body::New(text) => parsed(text)?,
+            Body::Unchanged => NewSet::Unchanged,
+        };
+        Ok(Obtained { set, version: Version { uri, validators }, fresh_for })
+    }
+
+    /// Where the set itself is.
+    async fn uri(&mut self) -> Result<String, FetchError> {
+        let place = self.place.clone();
+        let (url, issuer, plain) = match &place.at {
+            KeysAt::Set { uri } => return Ok(uri.clone()),
+            KeysAt::Discovery { url, issuer, plain } => (url, issuer, *plain),
+        };
+        match self.fetch(url.clone(), None).await?.body {
+            Body::New(document) => Ok(discovery::jwks_uri(&document, issuer, plain)?),
+            Body::Unchanged => Err(FetchError::Interrupted),
         }
-    };
-    // Validators of one resource say nothing of another (RFC 9110 section 8.8).
-    let known = known.filter(|known| known.uri == uri).map(|known| known.validators);
-    let known = known.filter(|known| !known.is_empty());
-    let timeout = timeout.saturating_sub(begun.elapsed());
-    let request = FetchRequest { url: uri.clone(), place, known, timeout };
-    let Fetched { body, validators, fresh_for } = fetch.fetch(request).await?;
-    let set = match body {
-        Body::New(text) => parsed(text)?,
-        Body::Unchanged => NewSet::Unchanged,
-    };
-    Ok(Obtained { set, version: Version { uri, validators }, fresh_for })
+    }
+
+    async fn fetch(
+        &mut self,
+        url: String,
+        known: Option<Validators>,
+    ) -> Result<Fetched, FetchError> {
+        let _turn = self.lanes.turn(self.lane, &url).await;
+        let (begun, timeout) = (Instant::now(), self.timeout);
+        let request = FetchRequest { url, place: self.place.clone(), known, timeout };
+        let fetched = time::timeout(timeout, self.fetch.fetch(request)).await;
+        self.timeout = timeout.saturating_sub(begun.elapsed());
+        fetched.unwrap_or(Err(FetchError::Timeout))
+    }
 }
 
 fn parsed(text: Vec<u8>) -> Result<NewSet, KeySetError> {

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::{BuildHasher as _, RandomState},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -11,11 +12,13 @@ use std::{
 use tokio::{sync::watch::Receiver, task::JoinHandle};
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, Now},
     jwks::{
         fetch::{FetchError, FetchJwks},
         key_set::Skipped,
-        obtain::{NewSet, Obtained, Version, obtain},
+        lanes::{Lane, Lanes},
+        obtain::{NewSet, Obtained, Obtaining, Version},
+        pace,
         state::{Schedule, SetState},
         store::{Entry, KeyStore},
     },
@@ -27,10 +30,18 @@ use crate::{
 /// Keeps the store's sets fresh. Dropping it ends its tasks.
 pub struct Refresher {
     store: Arc<KeyStore>,
+    tools: Tools,
+    tasks: Mutex<HashMap<JwksPlace, JoinHandle<()>>>,
+}
+
+/// What the task of each place needs.
+#[derive(Clone)]
+struct Tools {
     fetch: Arc<dyn FetchJwks>,
+    lanes: Arc<Lanes>,
     clock: Clock,
     metrics: Arc<Metrics>,
-    tasks: Mutex<HashMap<JwksPlace, JoinHandle<()>>>,
+    spread: fn() -> f64,
 }
 
 impl Refresher {
@@ -42,7 +53,16 @@ impl Refresher {
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { store, fetch, clock, metrics, tasks: Mutex::default() }
+        let lanes = Arc::default();
+        let tools = Tools { fetch, lanes, clock, metrics, spread: random };
+        Self { store, tools, tasks: Mutex::default() }
+    }
+
+    /// Draws lots for the waits by this, from 0 to 1, instead of at random.
+    #[must_use]
+    pub fn with_spread(mut self, spread: fn() -> f64) -> Self {
+        self.tools.spread = spread;
+        self
     }
 
     /// Makes the store hold what `snapshot` names besides what it holds: new places are fetched
@@ -56,8 +76,7 @@ impl Refresher {
                 continue;
             }
             let entry = Arc::new(Entry::new(place.clone(), schedule));
-            let (fetch, metrics) = (self.fetch.clone(), self.metrics.clone());
-            let keep = keep_fresh(entry.clone(), fetch, self.clock, metrics);
+            let keep = keep_fresh(entry.clone(), self.tools.clone());
             tasks.insert(place.clone(), tokio::spawn(keep));
             entries.insert(place, entry);
         }
@@ -121,25 +140,20 @@ fn schedules(snapshot: &Snapshot) -> HashMap<JwksPlace, Schedule> {
 }
 
 /// Fetches one place for as long as the config names it.
-async fn keep_fresh(
-    entry: Arc<Entry>,
-    fetch: Arc<dyn FetchJwks>,
-    clock: Clock,
-    metrics: Arc<Metrics>,
-) {
+async fn keep_fresh(entry: Arc<Entry>, tools: Tools) {
     let mut rescheduled = entry.rescheduled();
     loop {
         entry.begin();
-        let (known, timeout) = (known(&entry.state()), entry.schedule.load().timeout);
-        let obtaining = obtain(fetch.clone(), entry.place.clone(), known, timeout);
         // A task of its own, so that a panic in it is a failed fetch and no end of them.
-        let fetched = tokio::spawn(obtaining).await;
+        let fetched = tokio::spawn(tools.obtaining(&entry).obtain()).await;
         let fetched = fetched.unwrap_or(Err(FetchError::Interrupted));
         let (before, schedule) = (entry.state(), entry.schedule.load_full());
-        let (state, wait) = after(&before, fetched, &schedule, clock);
+        let wait = tools.wait(&before, &fetched, &schedule);
+        let mut state = after(&before, fetched, &schedule, tools.clock.now());
+        state.next_refresh = Some(tools.clock.now().mono.after(wait));
         log_change(&before, &state, &schedule, entry.place.url());
-        metrics.jwks_fetched(&schedule.providers, state.last_error);
-        entry.finish(state, clock.now().mono);
+        tools.metrics.jwks_fetched(&schedule.providers, state.last_error);
+        entry.finish(state, tools.clock.now().mono);
         tokio::select! {
             () = next_fetch(&entry, &mut rescheduled, wait) => {}
             () = entry.demanded() => {}
@@ -159,23 +173,61 @@ async fn next_fetch(entry: &Entry, rescheduled: &mut Receiver<u64>, mut wait: Du
     }
 }
 
+impl Tools {
+    fn obtaining(&self, entry: &Entry) -> Obtaining {
+        let state = entry.state();
+        Obtaining {
+            fetch: self.fetch.clone(),
+            lanes: self.lanes.clone(),
+            lane: match state.last_error {
+                _ if !state.fetched_once => Lane::New,
+                Some(_) => Lane::Failing,
+                None => Lane::Healthy,
+            },
+            place: entry.place.clone(),
+            known: known(&state),
+            timeout: entry.schedule.load().timeout,
+        }
+    }
+
+    /// Until the next planned fetch.
+    fn wait(
+        &self,
+        before: &SetState,
+        fetched: &Result<Obtained, FetchError>,
+        schedule: &Schedule,
+    ) -> Duration {
+        match fetched {
+            Ok(set) => pace::planned(schedule.interval, set.fresh_for, (self.spread)()),
+            Err(_) => {
+                let failures = before.consecutive_failures.saturating_add(1);
+                pace::retry(failures, schedule.interval, (self.spread)())
+            }
+        }
+    }
+}
+
 /// The version of the set that is there.
 fn known(state: &SetState) -> Option<Version> {
     state.keys.is_some().then(|| state.version.clone())?
 }
 
-/// The state after a fetch, and how long until the next planned one. A fetch that gave no usable
-/// key replaces nothing.
+/// From 0 to 1: nobody gains by foreseeing it.
+fn random() -> f64 {
+    let bits = u32::try_from(RandomState::new().hash_one(()) >> 32).unwrap_or_default();
+    f64::from(bits) / f64::from(u32::MAX)
+}
+
+/// The state after a fetch. A fetch that gave no usable key replaces nothing.
 fn after(
     before: &SetState,
     fetched: Result<Obtained, FetchError>,
     schedule: &Schedule,
-    clock: Clock,
-) -> (SetState, Duration) {
-    let now = clock.now();
+    now: Now,
+) -> SetState {
     let mut state = SetState { fetched_once: true, ..before.clone() };
-    let wait = match fetched {
-        Ok(Obtained { set, version, fresh_for: _ }) => {
+    match fetched {
+        Ok(Obtained { set, version, fresh_for: _wait }) => {
             let old = before.keys.as_ref().map(|(set, _)| set.clone());
             state.keys = match set {
                 NewSet::Parsed { keys, skipped, text: _ } => {
@@ -189,16 +241,13 @@ fn after(
             state.fetched_unix = Some(now.unix);
             state.consecutive_failures = 0;
             state.last_error = None;
-            schedule.interval
         }
         Err(error) => {
             state.consecutive_failures = before.consecutive_failures.saturating_add(1);
             state.last_error = Some(error);
-            retry_after(state.consecutive_failures).min(schedule.interval)
         }
-    };
-    state.next_refresh = Some(now.mono.after(wait));
-    (state, wait)
+    }
+    state
 }
 
 fn warn_of(skipped: &[Skipped], schedule: &Schedule) {
@@ -206,11 +255,6 @@ fn warn_of(skipped: &[Skipped], schedule: &Schedule) {
         let provider = schedule.providers.first().map(ToString::to_string);
         tracing::warn!(provider, index = key.index, error = %key.error, "key skipped");
     }
-}
-
-/// 1, 2, 4, … seconds, at most one minute.
-fn retry_after(failures: u32) -> Duration {
-    Duration::from_secs(1 << failures.saturating_sub(1).min(6)).min(Duration::from_secs(60))
 }
 
 /// One line for each change of state, not for each fetch.

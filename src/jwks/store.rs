@@ -23,6 +23,7 @@ use crate::{
     jwks::{
         key_set::{KeySet, NoKey},
         state::{ProviderState, Schedule, SetState},
+        unknown::{Kid, UnknownKids},
     },
     provider::{JwksPlace, KeySource, Provider, RemoteKeys},
 };
@@ -63,6 +64,9 @@ struct Demand {
     /// Whether the fetch under way is one.
     unplanned: bool,
     in_flight: bool,
+    /// For whose sake the fetch under way is, if there are usable keys besides.
+    sought: Option<Kid>,
+    unknown: UnknownKids,
     suppressed: u64,
 }
 
@@ -120,7 +124,8 @@ impl KeyStore {
             if otherwise == KeyProblem::Unknown && query.kid.is_none() {
                 return Keys::None(otherwise);
             }
-            match entry.want(&state, now, || entry.ticket(remote)) {
+            let sought = query.kid.filter(|_| otherwise == KeyProblem::Unknown);
+            match entry.want(&state, sought, now, || entry.ticket(remote)) {
                 Want::Wait(ticket) => return Keys::Wait(ticket),
                 Want::InVain => return Keys::None(otherwise),
                 Want::Crowded => return Keys::None(KeyProblem::Unavailable),
@@ -238,9 +243,18 @@ impl Entry {
     /// A fetch has ended. The cool-down of an unplanned one counts from here, so that a slow issuer
     /// is not asked again by the very checks that waited for it.
     pub fn finish(&self, state: SetState, ended: Mono) {
+        let found = state.last_error.is_none();
+        let changed = !same_keys(&self.state.load(), &state);
         self.state.store(Arc::new(state));
         let mut demand = self.lock();
         demand.in_flight = false;
+        let sought = demand.sought.take();
+        if changed {
+            demand.unknown.clear();
+        } else if let Some(kid) = sought.filter(|_| found) {
+            let schedule = self.schedule.load();
+            demand.unknown.missed(kid, schedule.cooldown, schedule.interval, ended);
+        }
         if std::mem::take(&mut demand.unplanned) {
             demand.last = Some(ended);
         }
@@ -255,10 +269,11 @@ impl Entry {
     }
 
     /// A check found no key in `seen`: it waits for the fetch that is under way, or causes one if
-    /// the cool-down has passed.
+    /// the cool-down has passed and the kid that it `sought` was not missed before.
     fn want(
         &self,
         seen: &Arc<SetState>,
+        sought: Option<&str>,
         now: Now,
         ticket: impl FnOnce() -> Option<Ticket>,
     ) -> Want {
@@ -268,13 +283,16 @@ impl Entry {
         }
         let cooldown = self.schedule.load().cooldown;
         let cooled = demand.last.is_none_or(|last| now.mono.since(last) >= cooldown);
-        if !demand.in_flight && !cooled {
+        let sought = sought.map(|kid| demand.unknown.kid(kid));
+        let remembered = sought.is_some_and(|kid| demand.unknown.remembers(kid, now.mono));
+        if !demand.in_flight && (!cooled || remembered) {
             demand.suppressed += 1;
             return Want::InVain;
         }
         if !demand.in_flight {
             demand.in_flight = true;
             demand.unplanned = true;
+            demand.sought = sought;
             demand.last = Some(now.mono);
             self.demanded.send_modify(|count| *count += 1);
         }
@@ -320,6 +338,14 @@ fn lookup(state: &SetState, remote: &RemoteKeys, query: KeyQuery<'_>, now: Now) 
         return Keys::None(KeyProblem::Unavailable);
     }
     answer
+}
+
+fn same_keys(before: &SetState, after: &SetState) -> bool {
+    match (&before.keys, &after.keys) {
+        (Some((before, _)), Some((after, _))) => before.same_keys(after),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
 }
 
 fn usable<'s>(

@@ -20,6 +20,7 @@ mod endpoints;
 mod fetch;
 mod keys;
 mod modes;
+mod outage;
 mod own_routes;
 mod references;
 mod reload;

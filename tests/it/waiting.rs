@@ -1,29 +1,11 @@
 //! How long a check waits for keys, on a paused clock and without sockets.
 
-use std::{
-    future::pending,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{future::pending, time::Duration};
 
-use claimgate::{
-    clock::Clock,
-    config::load::load,
-    grpc::{Authorizer, Call},
-    jwks::{
-        fetch::{FetchError, FetchJwks, FetchRequest, Fetching},
-        refresh::Refresher,
-        store::KeyStore,
-    },
-    snapshot::cell::SnapshotCell,
-    telemetry::{metrics::Metrics, references::References},
-    token_cache::TokenCache,
-};
-use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
-use prost::Message as _;
+use claimgate::jwks::fetch::{FetchError, FetchJwks, FetchRequest, Fetching};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{answer::Answer, claims, config, keys::ES256, remote, request::TestRequest};
+use crate::support::{claims, config, keys::ES256, offline, remote, request::TestRequest};
 
 const ISSUER: &str = "https://a.example";
 const FIVE: Duration = Duration::from_secs(5);
@@ -44,27 +26,6 @@ impl FetchJwks for Slow {
     }
 }
 
-fn authorizer(config: &str, fetch: Slow) -> (Authorizer, Refresher) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("claimgate.yaml");
-    std::fs::write(&path, config).unwrap();
-    let snapshot = load(&path).unwrap().into_snapshot(1, SystemTime::UNIX_EPOCH);
-    let (store, metrics) = (Arc::new(KeyStore::default()), Arc::new(Metrics::new().unwrap()));
-    let clock = Clock::start();
-    let refresher = Refresher::new(store.clone(), Arc::new(fetch), clock, metrics.clone());
-    refresher.follow(&snapshot);
-    let authorizer = Authorizer {
-        cell: Arc::new(SnapshotCell::new(snapshot)),
-        store,
-        tokens: TokenCache::new(0, || {}),
-        metrics,
-        references: References::default(),
-        clock,
-        namespace: "claimgate".to_owned(),
-    };
-    (authorizer, refresher)
-}
-
 /// The keys are unavailable after so many milliseconds, up to the timer's one.
 async fn check(jwks: &[&str], fetch: Slow, budget: Duration, expected: u128) {
     let issuer = |n| if n == 0 { ISSUER.to_owned() } else { format!("https://{n}.example") };
@@ -72,12 +33,12 @@ async fn check(jwks: &[&str], fetch: Slow, budget: Duration, expected: u128) {
         remote(&format!("p{n}"), &issuer(n), "https://keys.example", jwks)
     };
     let providers: Vec<_> = jwks.iter().enumerate().map(provider).collect();
-    let (authorizer, _refresher) = authorizer(&config(&providers, "providers: [p0]"), fetch);
-    let request = TestRequest::bearer(&ES256.token(&claims(ISSUER))).build().encode_to_vec();
+    let config = config(&providers, "providers: [p0]");
+    let (authorizer, _refresher) = offline::authorizer(&config, fetch);
+    let request = TestRequest::bearer(&ES256.token(&claims(ISSUER)));
     let started = Instant::now();
-    let answer = authorizer.check(Call { message: request.into(), authority: None }, budget).await;
+    let answer = offline::ask(&authorizer, request, budget).await;
     let took = started.elapsed().as_millis();
-    let answer = Answer::read(CheckResponse::decode(&*answer).unwrap());
     assert_eq!((answer.status, answer.reason()), (503, "keys_unavailable"));
     assert!((expected..expected + 10).contains(&took), "took {took} ms");
 }

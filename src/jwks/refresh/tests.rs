@@ -1,5 +1,8 @@
 //! The schedule, on a paused clock with a fetch that does as it is told.
 
+mod freshness;
+mod isolation;
+
 use std::time::SystemTime;
 
 use tokio::time::{Instant, sleep};
@@ -49,7 +52,8 @@ impl Fixture {
         });
         let store = Arc::new(KeyStore::default());
         let metrics = Arc::new(Metrics::new().unwrap());
-        let refresher = Refresher::new(store.clone(), fake.clone(), Clock::start(), metrics);
+        let refresher = Refresher::new(store.clone(), fake.clone(), Clock::start(), metrics)
+            .with_spread(|| 0.0);
         Self { fake, store, refresher }
     }
 
@@ -235,12 +239,14 @@ async fn disabled_providers_are_not_fetched() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_fetch_is_one_fetch() {
     let fixture = Fixture::new();
-    *fixture.fake.takes.lock().unwrap() = Duration::from_secs(500);
-    fixture.refresher.follow(&snapshot(&[ONE]));
-    pass(499).await;
+    *fixture.fake.takes.lock().unwrap() = Duration::from_secs(50);
+    fixture
+        .refresher
+        .follow(&snapshot(&["uri: 'https://one', timeout: 60s, refresh_interval: 30s"]));
+    pass(79).await;
     assert_eq!(fixture.times(), [0]);
-    pass(101).await;
-    assert_eq!(fixture.times(), [0, 600]);
+    pass(1).await;
+    assert_eq!(fixture.times(), [0, 80]);
 }
 
 #[tokio::test(start_paused = true)]

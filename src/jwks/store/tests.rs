@@ -151,6 +151,43 @@ fn inside_the_cool_down_nothing_is_demanded() {
 }
 
 #[test]
+fn a_kid_that_is_missed_again_and_again_is_asked_for_ever_more_rarely() {
+    let fixture = Fixture::with_key("k");
+    // The cool-down is 30 s, the interval 60 s.
+    for (second, expected) in [(5, Answer::Wait), (40, Answer::Wait), (75, Answer::Wait)] {
+        fixture.check(Some("new"), second, expected);
+        fixture.succeed("k", second + 1);
+    }
+    fixture.check(Some("new"), 115, UNKNOWN);
+    assert_eq!((fixture.demands(), fixture.entry.suppressed()), (3, 1));
+    fixture.check(Some("other"), 115, Answer::Wait);
+    fixture.succeed("k", 116);
+    fixture.check(Some("new"), 150, Answer::Wait);
+}
+
+#[test]
+fn a_change_of_keys_makes_every_kid_worth_a_refresh() {
+    let fixture = Fixture::with_key("k");
+    for second in [5, 40, 75] {
+        fixture.check(Some("new"), second, Answer::Wait);
+        fixture.succeed("k", second + 1);
+    }
+    fixture.succeed("k2", 80);
+    fixture.check(Some("new"), 115, Answer::Wait);
+}
+
+#[test]
+fn a_refresh_that_fails_tells_nothing_of_a_kid() {
+    let fixture = Fixture::with_key("k");
+    for second in [5, 40, 75, 110, 145] {
+        fixture.check(Some("new"), second, Answer::Wait);
+        fixture.fail(second + 1);
+    }
+    // Of those whose keys are old, too: the keys of second 0 are from then on.
+    fixture.check(Some("new"), 180, Answer::Wait);
+}
+
+#[test]
 fn a_refresh_slower_than_the_cool_down_is_not_demanded_again_by_those_who_waited() {
     let fixture = Fixture::with_key("k");
     fixture.check(Some("new"), 5, Answer::Wait);
