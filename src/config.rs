@@ -8,5 +8,6 @@ pub mod disk;
 pub mod document;
 pub mod file;
 pub mod load;
+mod presets;
 pub mod problem;
 pub mod watch;

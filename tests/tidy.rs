@@ -23,6 +23,7 @@ const PURE: &[&str] = &[
     "src/jwks/key_set.rs",
     "src/config/file",
     "src/config/compile",
+    "src/config/presets",
 ];
 
 /// Each external crate's one home: where else it is named is a design change.

@@ -22,6 +22,7 @@ mod keys;
 mod modes;
 mod outage;
 mod own_routes;
+mod provider_pages;
 mod references;
 mod reload;
 mod routes;

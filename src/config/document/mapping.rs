@@ -101,6 +101,16 @@ impl<'d> Mapping<'d> {
         only
     }
 
+    /// The mapping that `key`, which is absent, would have if it were empty.
+    pub fn empty(&self, key: &str) -> Mapping<'d> {
+        Mapping::new(self.document, self.place.field(key))
+    }
+
+    /// Notes that what stands at `place` is wrong.
+    pub fn refuse(&self, place: &Place, message: &str) {
+        self.document.refuse(place, message);
+    }
+
     /// Reports every key that nobody asked for.
     pub fn finish(self) {
         for entry in &self.entries {

@@ -2,6 +2,8 @@
 //!
 //! It judges shape only: types, unknown keys, and which keys exclude or need each other.
 
+mod defaulted;
+
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -10,10 +12,12 @@ use std::{
 
 use crate::config::{
     document::{Spanned, mapping::Mapping, node::Node},
+    presets::Preset,
     problem::Place,
 };
 
-/// A provider as written. Required values that are absent have been reported.
+/// A provider as written, and what its `type` stands for where nothing is written. Required values
+/// that are absent have been reported.
 #[derive(Debug)]
 pub struct ProviderFile {
     /// Where it starts.
@@ -138,24 +142,32 @@ impl ProviderFile {
     /// Reads one element of `providers`.
     pub(super) fn read(node: Node<'_>, folder: &Path) -> Option<Self> {
         let mut map = node.mapping()?;
+        let preset = Preset::read(&mut map);
+        let name = map.required("name", "a name of 1 to 63 characters", Node::text);
+        let issuers = defaulted::issuers(&mut map, &preset);
+        let required_claims = defaulted::required_claims(&mut map, &preset, &issuers);
+        let discovery_url = map.optional("discovery_url", Node::text);
+        let jwks = JwksFile::of(&mut map, folder);
         let provider = Self {
             place: map.place().clone(),
-            name: map.required("name", "a name of 1 to 63 characters", Node::text),
+            name,
             description: map.optional("description", Node::string).map(|d| d.value),
             labels: map.optional("labels", Node::string_map).map(plain_keys).unwrap_or_default(),
             enabled: map.optional("enabled", Node::boolean).map(|e| e.value),
-            issuers: issuers(&mut map),
-            audiences: map.required("audiences", AUDIENCES, audiences),
-            discovery_url: map.optional("discovery_url", Node::text),
-            jwks: JwksFile::of(&mut map, folder),
-            algorithms: map.optional("algorithms", |node| node.full_list(Node::text)),
-            token_types: map.optional("token_types", |node| node.full_list(Node::text)),
-            required_claims: map.optional("required_claims", Node::string_map).unwrap_or_default(),
+            issuers,
+            audiences: defaulted::audiences(&mut map, &preset),
+            jwks: jwks.map(|jwks| defaulted::jwks(jwks, &preset, discovery_url.as_ref())),
+            discovery_url,
+            algorithms: defaulted::list(&mut map, "algorithms", preset.algorithms()),
+            token_types: defaulted::list(&mut map, "token_types", preset.token_types()),
+            required_claims,
             accept_unbound: map.optional("accept_unbound", Node::boolean).map(|a| a.value),
             leeway: map.optional("leeway", Node::duration),
             require_exp: map.optional("require_exp", Node::boolean).map(|r| r.value),
             max_lifetime: map.optional("max_lifetime", Node::duration),
-            audience_claim: map.optional("audience_claim", Node::text),
+            audience_claim: map
+                .optional("audience_claim", Node::text)
+                .or_else(|| preset.audience_claim()),
             scope_claims: map.optional("scope_claims", |node| node.full_list(Node::text)),
             claim_to_headers: map
                 .optional("claim_to_headers", |node| node.list(ClaimToHeaderFile::read))
@@ -246,25 +258,6 @@ impl ClaimToHeaderFile {
     }
 }
 
-fn issuers(map: &mut Mapping<'_>) -> Vec<Spanned<String>> {
-    let only = map.exactly_one(&["issuer", "issuers"]);
-    let one = map.optional("issuer", Node::text).map(|issuer| vec![issuer]);
-    let list = map.optional("issuers", |node| node.full_list(Node::text));
-    only.and(one.or(list)).unwrap_or_default()
-}
-
-fn audiences(node: Node<'_>) -> Option<AudiencesFile> {
-    if node.is_string() {
-        let place = node.clone();
-        return match node.string()?.value.as_str() {
-            "any" => Some(AudiencesFile::Any),
-            _a_bare_audience => place.refuse(format!("found a string; {AUDIENCES} is accepted")),
-        };
-    }
-    let list = node.full_list(Node::text)?;
-    Some(AudiencesFile::OneOf(list.into_iter().map(|audience| audience.value).collect()))
-}
-
 fn inline(node: Node<'_>) -> Option<Spanned<InlineSet>> {
     let place = node.place().clone();
     let text = if node.is_string() { node.text()?.value } else { node.json()? };
@@ -274,8 +267,6 @@ fn inline(node: Node<'_>) -> Option<Spanned<InlineSet>> {
 fn plain_keys(pairs: Vec<(Spanned<String>, String)>) -> Vec<(String, String)> {
     pairs.into_iter().map(|(key, value)| (key.value, value)).collect()
 }
-
-const AUDIENCES: &str = "a non-empty list of strings, or the word `any`,";
 
 #[cfg(test)]
 mod tests {
@@ -409,9 +400,7 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_unknown() {
-        for key in ["type", "parameters"] {
-            check_line(&format!("{key}: x"), &[&format!("6:3: providers[0].{key}: unknown key")]);
-        }
+        check_line("token_from: x", &["6:3: providers[0].token_from: unknown key"]);
     }
 
     #[test]
