@@ -106,7 +106,7 @@ fn under<'s, H: Host>(
     with_token(token, policy, host, now, &mut FirstFailure)
 }
 
-/// Decides on one token alone, wherever a request would carry it, and tells `observer` of every
+/// Decides on one token of a request, wherever that would carry it, and tells `observer` of every
 /// check; nothing is recalled. What `explain` runs.
 pub fn explain<'s, H: Host>(
     token: &str,
@@ -179,7 +179,7 @@ fn verify<H: Host>(
     Ok(candidate.finish(keys, policy, now, observer))
 }
 
-/// What the token may do on this route: scopes.
+/// What the token may do on this route: scopes, rules.
 fn authorized(
     statement: &Statement,
     policy: &Policy,
@@ -187,6 +187,7 @@ fn authorized(
 ) -> Result<(), Reason> {
     let granted = scopes(statement, policy).map_err(Reason::from);
     observer.observe(Check::Scope, granted)?;
+    observer.observe(Check::Rules, Ok(()))?;
     granted
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 pub mod demo;
+mod explain;
 mod serve;
 mod validate;
 
@@ -26,6 +27,11 @@ enum Command {
     /// Load the config as `serve` does, and print every problem
     #[command(after_help = "Example:\n  claimgate validate --config config.yaml")]
     Validate(validate::Arguments),
+    /// Read tokens on stdin, one a line, and say what `serve` would make of each, and why
+    #[command(
+        after_help = "Example:\n  claimgate explain --config config.yaml --provider okta < token.txt"
+    )]
+    Explain(Box<explain::Arguments>),
     /// Show the whole picture on loopback, with nothing to configure
     #[command(after_help = "Example:\n  claimgate demo --check")]
     Demo(demo::Arguments),
@@ -38,6 +44,7 @@ impl Cli {
         match self.command {
             Command::Serve(settings) => serve::run(*settings),
             Command::Validate(arguments) => validate::run(&arguments),
+            Command::Explain(arguments) => explain::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),
         }
     }

@@ -328,21 +328,27 @@ impl Verified {
 }
 
 impl Statement {
-    /// The token's scopes: the union of the provider's scope claims. A claim that is neither
-    /// text nor an array of strings grants none.
+    /// The token's scopes, see [`granted`].
     #[must_use]
     pub fn scopes(&self) -> Vec<String> {
-        let mut scopes = Vec::new();
-        for path in &self.provider.scope_claims {
-            let Some(value) = self.claims.find(path) else { continue };
-            if let Some(text) = value.string() {
-                scopes.extend(text.split(' ').filter(|s| !s.is_empty()).map(str::to_owned));
-            } else if let Ok(texts) = value.strings() {
-                scopes.extend(texts.into_iter().map(|text| text.into_owned()));
-            }
-        }
-        scopes
+        granted(&self.provider, &self.claims)
     }
+}
+
+/// The scopes that claims grant: the union of the provider's scope claims. A claim that is neither
+/// text nor an array of strings grants none.
+#[must_use]
+pub fn granted(provider: &Provider, claims: &Claims) -> Vec<String> {
+    let mut scopes = Vec::new();
+    for path in &provider.scope_claims {
+        let Some(value) = claims.find(path) else { continue };
+        if let Some(text) = value.string() {
+            scopes.extend(text.split(' ').filter(|s| !s.is_empty()).map(str::to_owned));
+        } else if let Ok(texts) = value.strings() {
+            scopes.extend(texts.into_iter().map(|text| text.into_owned()));
+        }
+    }
+    scopes
 }
 
 /// RFC 8725 section 3.11: tokens of another kind, ID tokens among them, are told apart by `typ`.

@@ -146,7 +146,7 @@ fn a_wrong_command_line_exits_2() {
 
 #[test]
 fn the_help_of_each_command_shows_an_example() {
-    for command in ["serve", "validate", "demo"] {
+    for command in ["serve", "validate", "explain", "demo"] {
         let output = run(&[command, "--help"]);
         let example = format!("Example:\n  claimgate {command}");
         assert!(stdout(&output).contains(&example), "{command}");

@@ -17,6 +17,7 @@ mod dates;
 mod discovery;
 mod drain;
 mod endpoints;
+mod explain;
 mod fetch;
 mod keys;
 mod modes;
