@@ -9,6 +9,7 @@ pub mod lanes;
 pub mod obtain;
 pub mod pace;
 pub mod refresh;
+pub mod saved;
 pub mod state;
 pub mod store;
 pub mod unknown;

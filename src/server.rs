@@ -24,7 +24,9 @@ use crate::{
         watch::{Reload, WatchState, watch},
     },
     grpc::{Authorizer, SERVICE},
-    jwks::{fetch::FetchJwks, refresh::Refresher, state::ProviderState, store::KeyStore},
+    jwks::{
+        fetch::FetchJwks, refresh::Refresher, saved::Saved, state::ProviderState, store::KeyStore,
+    },
     server::listen::Listener,
     settings::{GrpcAddress, Settings},
     snapshot::{Snapshot, cell::SnapshotCell},
@@ -41,6 +43,14 @@ pub enum StartError {
     /// Ports are not to be had.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Listen(Vec<ListenError>),
+    /// The state folder is not to be had, or not this user's alone.
+    #[error("--state-dir {}: {source}; a folder of this user is accepted", .path.display())]
+    StateDir {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// Two metrics have one name.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -218,7 +228,8 @@ impl RunningConfig {
     ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
         let store = Arc::new(KeyStore::default());
-        let refresher = Refresher::new(store.clone(), fetch, clock, metrics.clone());
+        let refresher = Refresher::new(store.clone(), fetch, clock, metrics.clone())
+            .saving_to(state_dir(settings)?);
         let evictions = metrics.token_cache.evictions.clone();
         let tokens = TokenCache::new(settings.token_cache_size, move || evictions.inc());
         let authorizer = Arc::new(Authorizer {
@@ -295,6 +306,14 @@ impl RunningConfig {
 /// Follows the config files for as long as the server runs.
 async fn follow_files(path: PathBuf, watched: WatchState, config: Arc<RunningConfig>) {
     watch(path, watched, |reload| config.change(reload)).await;
+}
+
+fn state_dir(settings: &Settings) -> Result<Option<Saved>, StartError> {
+    let path = settings.state_dir.as_ref();
+    let open = |path: &PathBuf| {
+        Saved::open(path).map_err(|source| StartError::StateDir { path: path.clone(), source })
+    };
+    path.map(open).transpose()
 }
 
 async fn set_health(health: &HealthReporter, status: ServingStatus) {

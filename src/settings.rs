@@ -73,6 +73,10 @@ pub struct Settings {
         value_parser = duration)]
     pub drain_timeout: Duration,
 
+    /// Where each good key set is kept for a restart; without it nothing is
+    #[arg(long, env = "CLAIMGATE_STATE_DIR", value_name = "PATH")]
+    pub state_dir: Option<PathBuf>,
+
     /// Bytes that verified tokens may take; 0 turns the cache off
     #[arg(long, env = "CLAIMGATE_TOKEN_CACHE_SIZE", value_name = "BYTES",
         default_value_t = 64 * 1024 * 1024)]
@@ -162,6 +166,7 @@ impl Settings {
             ready_timeout: Duration::from_secs(5),
             drain_settle: Duration::ZERO,
             drain_timeout: Duration::from_secs(5),
+            state_dir: None,
             token_cache_size: 64 * 1024 * 1024,
         }
     }

@@ -43,18 +43,14 @@ const HOMES: &[(&str, &[&str])] = &[
     ("httpdate", &["src/jwks/fetch/"]),
     ("regex", &["src/policy/rule"]),
     ("reqwest", &["src/jwks/fetch/"]),
+    ("rustix", &["src/jwks/saved.rs"]),
     ("saphyr", &["src/config/document"]),
     ("tonic", &["src/grpc/", "src/server"]),
 ];
 
 /// Long-lived tasks start here; the demo's end with it, and the parser of a rule with its rule.
-const SPAWNERS: &[&str] = &[
-    "src/server",
-    "src/jwks/refresh.rs",
-    "src/config/watch.rs",
-    "src/cli/demo/",
-    "src/policy/rule/",
-];
+const SPAWNERS: &[&str] =
+    &["src/server", "src/jwks/refresh", "src/config/watch.rs", "src/cli/demo/", "src/policy/rule/"];
 
 /// What a clock, a wait or the network looks like in source.
 const IMPURE: &[&str] = &[

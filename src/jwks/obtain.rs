@@ -38,7 +38,7 @@ pub enum NewSet {
         /// Its unusable ones.
         skipped: Vec<Skipped>,
         /// Its text.
-        text: Vec<u8>,
+        text: Arc<[u8]>,
     },
     /// The one that is there already.
     Unchanged,
@@ -79,10 +79,13 @@ impl Obtaining {
         // Validators of one resource say nothing of another (RFC 9110 section 8.8).
         let known = self.known.take().filter(|known| known.uri == uri);
         let known = known.map(|known| known.validators).filter(|known| !known.is_empty());
+        let asked = known.clone().unwrap_or_default();
         let Fetched { body, validators, fresh_for } = self.fetch(uri.clone(), known).await?;
-        let set = match body {
-            Body::New(text) => parsed(text)?,
-            Body::Unchanged => NewSet::Unchanged,
+        let (set, validators) = match body {
+            Body::New(text) => (parsed(text)?, validators),
+            // A 304 need not repeat them (RFC 9110 section 15.4.5).
+            Body::Unchanged if validators.is_empty() => (NewSet::Unchanged, asked),
+            Body::Unchanged => (NewSet::Unchanged, validators),
         };
         Ok(Obtained { set, version: Version { uri, validators }, fresh_for })
     }
@@ -116,5 +119,5 @@ impl Obtaining {
 
 fn parsed(text: Vec<u8>) -> Result<NewSet, KeySetError> {
     let (keys, skipped) = KeySet::parse(&text, Origin::Network)?;
-    Ok(NewSet::Parsed { keys, skipped, text })
+    Ok(NewSet::Parsed { keys, skipped, text: text.into() })
 }

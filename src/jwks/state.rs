@@ -21,6 +21,8 @@ pub struct Schedule {
     pub interval: Duration,
     /// At most one unplanned refresh in this time.
     pub cooldown: Duration,
+    /// For how long any of the providers uses a set.
+    pub max_stale: Duration,
 }
 
 /// What is known of one set: immutable, replaced after each fetch.
@@ -40,6 +42,8 @@ pub struct SetState {
     pub last_error: Option<FetchError>,
     /// Whether any fetch has finished.
     pub fetched_once: bool,
+    /// Whether the keys were read from disk and no fetch has confirmed them yet.
+    pub unconfirmed: bool,
 }
 
 /// How well a provider is supplied with keys.
@@ -47,7 +51,7 @@ pub struct SetState {
 pub enum ProviderState {
     /// Its keys are there and fresh.
     Ready,
-    /// Its keys can be used, but the newest fetch failed.
+    /// Its keys can be used, but the newest fetch failed, or they are from disk.
     Stale,
     /// Its first fetch has not finished.
     Pending,
@@ -55,6 +59,25 @@ pub enum ProviderState {
     Unavailable,
     /// The operator switched it off.
     Disabled,
+}
+
+impl SetState {
+    /// The set, if it was fetched at most `max_stale` ago.
+    #[must_use]
+    pub fn usable(&self, max_stale: Duration, now: Mono) -> Option<&(Arc<KeySet>, Mono)> {
+        self.keys.as_ref().filter(|(_, fetched_at)| now.since(*fetched_at) <= max_stale)
+    }
+
+    /// How well a provider is supplied that uses a set for `max_stale`.
+    #[must_use]
+    pub fn supply(&self, max_stale: Duration, now: Mono) -> ProviderState {
+        match self.usable(max_stale, now) {
+            Some(_) if self.last_error.is_none() && !self.unconfirmed => ProviderState::Ready,
+            Some(_) => ProviderState::Stale,
+            None if !self.fetched_once => ProviderState::Pending,
+            None => ProviderState::Unavailable,
+        }
+    }
 }
 
 impl ProviderState {

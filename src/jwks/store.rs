@@ -142,7 +142,8 @@ impl KeyStore {
             KeySource::Unreadable => false,
             KeySource::Remote(remote) => self.entry(&remote.place).is_some_and(|entry| {
                 let state = entry.state.load();
-                usable(&state, remote, now).is_some_and(|(set, _)| set.holds(verified.key()))
+                let usable = state.usable(remote.max_stale, now.mono);
+                usable.is_some_and(|(set, _)| set.holds(verified.key()))
             }),
         }
     }
@@ -157,13 +158,7 @@ impl KeyStore {
             KeySource::Remote(remote) => remote,
         };
         let Some(entry) = self.entry(&remote.place) else { return ProviderState::Pending };
-        let state = entry.state();
-        match (usable(&state, remote, now), state.last_error) {
-            (Some(_), None) => ProviderState::Ready,
-            (Some(_), Some(_)) => ProviderState::Stale,
-            (None, _) if !state.fetched_once => ProviderState::Pending,
-            (None, _) => ProviderState::Unavailable,
-        }
+        entry.state().supply(remote.max_stale, now.mono)
     }
 
     /// The entry of a place, if the running config has it.
@@ -185,13 +180,14 @@ impl KeyStore {
 }
 
 impl Entry {
-    /// An entry that was never fetched; its first fetch counts as under way.
+    /// An entry that was never fetched; its first fetch counts as under way. `state` is what is
+    /// known without one.
     #[must_use]
-    pub fn new(place: JwksPlace, schedule: Schedule) -> Self {
+    pub fn new(place: JwksPlace, schedule: Schedule, state: SetState) -> Self {
         Self {
             place: Arc::new(place),
             schedule: ArcSwap::from_pointee(schedule),
-            state: ArcSwap::default(),
+            state: ArcSwap::from_pointee(state),
             waiters: Arc::default(),
             demand: Mutex::new(Demand { in_flight: true, ..Demand::default() }),
             demanded: watch::Sender::new(0),
@@ -227,10 +223,11 @@ impl Entry {
         }
     }
 
-    /// Waits until a first fetch has finished.
+    /// Waits until there are keys, or a first fetch has finished.
     pub async fn fetched_once(&self) {
         let mut finished = self.finished.subscribe();
-        if !self.state.load().fetched_once {
+        let state = self.state();
+        if state.keys.is_none() && !state.fetched_once {
             let _ = finished.changed().await;
         }
     }
@@ -328,7 +325,7 @@ enum Want {
 }
 
 fn lookup(state: &SetState, remote: &RemoteKeys, query: KeyQuery<'_>, now: Now) -> Keys<Ticket> {
-    let Some((set, fetched_at)) = usable(state, remote, now) else {
+    let Some((set, fetched_at)) = state.usable(remote.max_stale, now.mono) else {
         return Keys::None(KeyProblem::Unavailable);
     };
     let answer = select(set, Some(*fetched_at), query);
@@ -346,14 +343,6 @@ fn same_keys(before: &SetState, after: &SetState) -> bool {
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
     }
-}
-
-fn usable<'s>(
-    state: &'s SetState,
-    remote: &RemoteKeys,
-    now: Now,
-) -> Option<&'s (Arc<KeySet>, Mono)> {
-    state.keys.as_ref().filter(|(_, fetched_at)| now.mono.since(*fetched_at) <= remote.max_stale)
 }
 
 fn select<W>(set: &KeySet, fetched_at: Option<Mono>, query: KeyQuery<'_>) -> Keys<W> {

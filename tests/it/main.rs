@@ -26,6 +26,7 @@ mod own_routes;
 mod provider_pages;
 mod references;
 mod reload;
+mod restart;
 mod routes;
 mod smoke;
 mod tls;

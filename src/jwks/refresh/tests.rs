@@ -2,14 +2,15 @@
 
 mod freshness;
 mod isolation;
+mod report;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep};
 
 use crate::{
     config::load::load,
-    jwks::fetch::{FetchRequest, Fetching},
+    jwks::fetch::{FetchError, FetchRequest, Fetching},
 };
 
 use super::*;

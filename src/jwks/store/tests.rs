@@ -40,8 +40,9 @@ impl Fixture {
             timeout: remote.timeout,
             interval: remote.refresh_interval,
             cooldown: remote.refresh_cooldown,
+            max_stale: remote.max_stale,
         };
-        let entry = Arc::new(Entry::new(remote.place.clone(), schedule));
+        let entry = Arc::new(Entry::new(remote.place.clone(), schedule, SetState::default()));
         let store = KeyStore::default();
         store.replace(HashMap::from([(remote.place.clone(), entry.clone())]));
         Self { store, entry, provider }

@@ -63,7 +63,7 @@ async fn a_refresh_comes_up_to_a_tenth_early() {
 
 #[test]
 fn lots_are_drawn_from_nought_to_one_and_differ() {
-    let lots: Vec<_> = (0..100).map(|_| random()).collect();
+    let lots: Vec<_> = (0..100).map(|_| keeper::random()).collect();
     assert!(lots.iter().all(|lot| (0.0..=1.0).contains(lot)));
     assert!(lots.iter().any(|lot| *lot < 0.5) && lots.iter().any(|lot| *lot > 0.5));
 }

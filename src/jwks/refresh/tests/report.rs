@@ -1,0 +1,75 @@
+//! What the log says while keys come and go.
+
+use std::io;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    /// Hears everything of this thread until the guard is dropped.
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let log = tracing_subscriber::fmt().with_writer(self.clone()).with_ansi(false);
+        tracing::subscriber::set_default(log.without_time().with_target(false).finish())
+    }
+
+    /// The lines since the last time.
+    fn lines(&self) -> Vec<String> {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
+        let lines = String::from_utf8(bytes).unwrap();
+        lines.lines().map(|line| line.trim().to_owned()).collect()
+    }
+}
+
+const URL: &str = "uri: 'https://one/keys?secret=hush', refresh_interval: 100s, max_stale: 300s";
+
+#[tokio::test(start_paused = true)]
+async fn each_change_of_state_is_one_line() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let fixture = Fixture::new();
+    let check = async |seconds: u64, expected: &[&str]| {
+        pass(seconds).await;
+        assert_eq!(log.lines(), expected);
+    };
+    fixture.refresher.follow(&snapshot(&[URL]));
+    check(201, &[r#"INFO JWKS fetched providers="p0" state="ready" keys=1"#]).await;
+    fixture.answer(Err(FetchError::Status(500)));
+    let failed = |state, error| {
+        format!(
+            r#"WARN JWKS fetch failed providers="p0" state="{state}" url="https://one/keys" error={error}"#
+        )
+    };
+    check(150, &[&failed("stale", "HTTP status 500")]).await;
+    fixture.answer(Err(FetchError::Timeout));
+    check(60, &[&failed("stale", "timed out")]).await;
+    check(160, &[&failed("unavailable", "timed out")]).await;
+    check(1000, &[]).await;
+    fixture.answer(set("k"));
+    check(60, &[r#"INFO JWKS fetched providers="p0" state="ready" keys=1"#]).await;
+    fixture.answer(set("new"));
+    check(100, &[r#"INFO JWKS fetched providers="p0" state="ready" keys=1"#]).await;
+    check(1000, &[]).await;
+}

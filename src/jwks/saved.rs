@@ -1,0 +1,187 @@
+//! The last good set of each place on disk, for a restart while its issuer is gone.
+//!
+//! It does not decide whether a set is young enough, and parses no keys. Whoever can write here can
+//! make tokens: folder and files are of this user alone, and no link is followed.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    hash::{BuildHasher as _, RandomState},
+    io::{self, Read as _, Write as _},
+    os::{fd::OwnedFd, unix::fs::DirBuilderExt as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags, Stat, fchmod, fstat, fsync, openat, renameat, unlinkat},
+    process::geteuid,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest,
+    provider::{CaFile, JwksPlace, KeysAt, PlainHttp},
+};
+
+/// The folder of `--state-dir`, held open.
+#[derive(Debug)]
+pub struct Saved {
+    folder: OwnedFd,
+    writing: Mutex<()>,
+}
+
+/// A set that was good once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedSet {
+    /// Its text, as it was fetched.
+    pub text: String,
+    /// When, in Unix seconds.
+    pub fetched_unix: f64,
+}
+
+/// The content of a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    /// Which place it is of: the name of the file says so too.
+    place: String,
+    fetched_at: f64,
+    set: String,
+}
+
+impl Saved {
+    /// Opens the folder at `path`, or makes it; takes everybody else's rights to it away.
+    ///
+    /// # Errors
+    /// If it is a link or no folder, is owned by another user, or cannot be had.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        // Without a slash at the end, behind which a link would be followed.
+        let path: PathBuf = path.components().collect();
+        DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(&path, flags, Mode::empty())?;
+        if fstat(&folder)?.st_uid != geteuid().as_raw() {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "owned by another user"));
+        }
+        fchmod(&folder, Mode::RWXU)?;
+        remove_leftovers(&path)?;
+        Ok(Self { folder, writing: Mutex::default() })
+    }
+
+    /// The set of `place`, unless it is of the future, or not what this program wrote.
+    #[must_use]
+    pub fn load(&self, place: &JwksPlace, now_unix: f64) -> Option<SavedSet> {
+        let id = identity(place);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = openat(&self.folder, file_name(&id), flags, Mode::empty()).ok()?;
+        if !is_ours(&fstat(&file).ok()?) {
+            return None;
+        }
+        let mut text = String::new();
+        File::from(file).take(MAX_BYTES).read_to_string(&mut text).ok()?;
+        let Document { place, fetched_at, set } = serde_json::from_str(&text).ok()?;
+        let is_past = (0.0..=now_unix).contains(&fetched_at);
+        (place == id && is_past).then_some(SavedSet { text: set, fetched_unix: fetched_at })
+    }
+
+    /// Keeps the set of `place` that was fetched at `fetched_unix`; without a text, the one that
+    /// is there already was confirmed then. A newer one that is there stays.
+    ///
+    /// # Errors
+    /// If it cannot be written; what was there is there still.
+    pub fn save(
+        &self,
+        place: &JwksPlace,
+        text: Option<&[u8]>,
+        fetched_unix: f64,
+        now_unix: f64,
+    ) -> io::Result<()> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.load(place, now_unix);
+        if before.as_ref().is_some_and(|before| before.fetched_unix > fetched_unix) {
+            return Ok(());
+        }
+        let set = match text {
+            Some(text) => String::from_utf8(text.to_vec()).map_err(io::Error::other)?,
+            None => match before {
+                Some(before) => before.text,
+                None => return Ok(()),
+            },
+        };
+        let id = identity(place);
+        let document = Document { place: id.clone(), fetched_at: fetched_unix, set };
+        self.replace(&file_name(&id), &serde_json::to_vec(&document)?)
+    }
+
+    /// Writes beside the file, then takes its place: a reader finds the old or the new one whole.
+    fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let unique = RandomState::new().hash_one(name);
+        let temporary = format!("{name}.{unique:016x}{TEMPORARY}");
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let file = openat(&self.folder, &*temporary, flags | OFlags::CLOEXEC, OURS)?;
+        let mut file = File::from(file);
+        let written = file
+            .write_all(content)
+            .and_then(|()| file.sync_all())
+            .and_then(|()| Ok(renameat(&self.folder, &*temporary, &self.folder, name)?));
+        if written.is_err() {
+            // Whatever went wrong with the first is the error to tell of.
+            let _ = unlinkat(&self.folder, &*temporary, AtFlags::empty());
+        }
+        written?;
+        Ok(fsync(&self.folder)?)
+    }
+}
+
+/// A regular file of this user alone, under one name.
+fn is_ours(stat: &Stat) -> bool {
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+        && stat.st_uid == geteuid().as_raw()
+        && stat.st_nlink == 1
+        && !mode.intersects(Mode::RWXG | Mode::RWXO)
+}
+
+/// What a process that was killed while it wrote has left.
+fn remove_leftovers(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().ends_with(TEMPORARY.as_bytes()) {
+            // Another process may have been faster.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// SHA-256 of everything that tells a place from another, as hex: a URL may hold a secret.
+fn identity(place: &JwksPlace) -> String {
+    let JwksPlace { at, ca, verify_tls, proxy, token_file } = place;
+    let at = match at {
+        KeysAt::Set { uri } => vec!["set", uri],
+        KeysAt::Discovery { url, issuer, plain } => {
+            let plain = if *plain == PlainHttp::Anywhere { "anywhere" } else { "loopback" };
+            vec!["discovery", url, &issuer.0, plain]
+        }
+    };
+    let ca = match ca {
+        CaFile::None => None,
+        CaFile::Unreadable => Some(String::new()),
+        CaFile::Pem(pem) => Some(digest::hex(&digest::sha256([pem]))),
+    };
+    let token_file = token_file.as_ref().map(|file| file.to_string_lossy());
+    let parts = serde_json::json!([at, ca, verify_tls, proxy, token_file]);
+    digest::hex(&digest::sha256([parts.to_string()]))
+}
+
+fn file_name(id: &str) -> String {
+    format!("{id}.json")
+}
+
+const OURS: Mode = Mode::RUSR.union(Mode::WUSR);
+/// A set of 512 KiB, of which each character may be escaped, fits.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
+const TEMPORARY: &str = ".tmp";
+
+#[cfg(test)]
+mod tests;
