@@ -7,6 +7,7 @@ pub mod authorize;
 pub mod claims;
 pub mod credential;
 pub mod decision;
+pub mod forward;
 pub mod observe;
 pub mod request;
 pub mod route;
@@ -20,15 +21,16 @@ use std::{borrow::Cow, sync::Arc};
 use crate::{
     check::{
         authorize::{identity_headers, scopes},
-        decision::{Allow, Authorization, Decision, Denial, Identity, Reason, Refuse},
+        credential::Presented,
+        decision::{Allow, Credentials, Decision, Denial, Identity, Reason, Refuse},
         observe::{Check, FirstFailure, Observer},
-        request::CheckView,
+        request::{CheckView, HttpView},
         route::{Resolved, UnknownReference},
         verify::{Candidate, FoundKeys, KeyProblem, KeyQuery, Rejected, Statement, Verified},
     },
     clock::Now,
     header::HeaderTarget,
-    policy::{ForwardToken, Mode, Policy},
+    policy::{Mode, Policy, Preflight},
     snapshot::Snapshot,
 };
 
@@ -94,16 +96,20 @@ fn under<'s, H: Host>(
     now: Now,
 ) -> Result<Decision<'s>, H::Wait> {
     if policy.mode == Mode::Anonymous {
-        return Ok(pass(policy, None, Authorization::Keep));
+        return Ok(pass(policy, None, Credentials::default()));
     }
-    let token = match credential::bearer(&view.http.headers) {
-        Ok(token) => token,
-        Err(denial) => return Ok(settle(policy, Rejected::from(Reason::from(denial)))),
+    let presented = match credential::find(&view.http, &policy.token_from) {
+        Ok(presented) => presented,
+        Err(Denial::CredentialsMissing) if passes_as_preflight(&view.http, &policy) => {
+            let credentials = forward::missing(&view.http, &policy);
+            return Ok(pass(policy, None, credentials));
+        }
+        Err(denial) => return Ok(settle(policy, Reason::from(denial).into(), view)),
     };
-    if let Some(verified) = host.recall(token, &policy, now) {
-        return Ok(authorize(&verified, policy, token, &mut FirstFailure));
+    if let Some(verified) = host.recall(&presented.token, &policy, now) {
+        return Ok(authorize(&verified, policy, &presented, view, &mut FirstFailure));
     }
-    with_token(token, policy, host, now, &mut FirstFailure)
+    with_token(&presented, view, policy, host, now, &mut FirstFailure)
 }
 
 /// Decides on one token of a request, wherever that would carry it, and tells `observer` of every
@@ -119,41 +125,46 @@ pub fn explain<'s, H: Host>(
     let Resolved { policy, unknown } = route::resolve(view, snapshot);
     let decision = match policy {
         Err(reason) => Decision::Refuse(Refuse::without_policy(reason)),
-        Ok(policy) if policy.mode == Mode::Anonymous => pass(policy, None, Authorization::Keep),
+        Ok(policy) if policy.mode == Mode::Anonymous => pass(policy, None, Credentials::default()),
         Ok(policy) if !credential::is_token68(token) => {
             let reason = Denial::TokenMalformed.into();
             // Whether it goes on or not, there is nothing more to look at.
             let _ = observer.observe(Check::Structure, Err(reason));
-            settle(policy, reason.into())
+            settle(policy, reason.into(), view)
         }
-        Ok(policy) => match with_token(token, policy, host, now, observer) {
-            Ok(decision) => decision,
-            Err(wait) => return Progress::Wait(wait),
-        },
+        Ok(policy) => {
+            let presented = Presented { token: token.into(), place: None };
+            match with_token(&presented, view, policy, host, now, observer) {
+                Ok(decision) => decision,
+                Err(wait) => return Progress::Wait(wait),
+            }
+        }
     };
     Progress::Done(decision, unknown)
 }
 
 /// Decides on a token that was not verified before; the error is a wait for keys.
 fn with_token<'s, H: Host>(
-    token: &str,
+    presented: &Presented<'_>,
+    view: &CheckView<'_>,
     policy: Cow<'s, Policy>,
     host: &H,
     now: Now,
     observer: &mut impl Observer,
 ) -> Result<Decision<'s>, H::Wait> {
+    let token = &*presented.token;
     Ok(match verify(token, &policy, host, now, observer)? {
         Ok(verified) => {
             let verified = Arc::new(verified);
             host.remember(token, &policy, &verified);
-            authorize(&verified, policy, token, observer)
+            authorize(&verified, policy, presented, view, observer)
         }
         Err(rejected) => {
             if let Some(unproven) = &rejected.unproven {
                 // Only for the report of an observer that went on: the token stays refused.
                 let _ = authorized(unproven, &policy, observer);
             }
-            settle(policy, rejected)
+            settle(policy, rejected, view)
         }
     })
 }
@@ -195,32 +206,26 @@ fn authorized(
 fn authorize<'s>(
     verified: &Verified,
     policy: Cow<'s, Policy>,
-    token: &str,
+    presented: &Presented<'_>,
+    view: &CheckView<'_>,
     observer: &mut impl Observer,
 ) -> Decision<'s> {
     let identity = Identity::of(verified);
-    let headers = authorized(verified, &policy, observer)
-        .and_then(|()| written(verified, &policy, token, observer));
-    match headers {
-        Ok(set) => {
-            let authorization = match policy.forward_token {
-                ForwardToken::Keep | ForwardToken::Copy(_) => Authorization::Keep,
-                ForwardToken::Remove => Authorization::Remove,
-            };
-            let identity = Some(identity);
-            Decision::Allow(Allow { set, authorization, reason: None, policy, identity })
-        }
-        Err(reason) if policy.mode == Mode::Permissive => {
-            let (reason, identity) = (Some(reason), Some(identity));
-            let authorization = Authorization::Remove;
-            Decision::Allow(Allow { set: Vec::new(), authorization, reason, policy, identity })
-        }
-        Err(reason) => {
-            let provider = Some(identity.provider.clone());
-            let (policy, identity) = (Some(policy), Some(identity));
-            Decision::Refuse(Refuse { reason, policy, provider, identity })
-        }
-    }
+    let allowed = authorized(verified, &policy, observer)
+        .and_then(|()| written(verified, &policy, &presented.token, observer))
+        .and_then(|set| Ok((set, forward::verified(&view.http, &policy, presented.place)?)));
+    let (set, credentials, reason) = match allowed {
+        Ok((set, credentials)) => (set, credentials, None),
+        Err(reason) => match let_through(reason, &policy, &view.http) {
+            Some(credentials) => (Vec::new(), credentials, Some(reason)),
+            None => {
+                let provider = Some(identity.provider.clone());
+                let (policy, identity) = (Some(policy), Some(identity));
+                return Decision::Refuse(Refuse { reason, policy, provider, identity });
+            }
+        },
+    };
+    Decision::Allow(Allow { set, credentials, reason, policy, identity: Some(identity) })
 }
 
 /// The headers that the upstream gets of a verified token.
@@ -236,27 +241,48 @@ fn written(
 }
 
 /// What the mode makes of a refusal: the one place that turns one into an allow.
-fn settle<'s>(policy: Cow<'s, Policy>, rejected: Rejected) -> Decision<'s> {
+fn settle<'s>(policy: Cow<'s, Policy>, rejected: Rejected, view: &CheckView<'_>) -> Decision<'s> {
     let Rejected { reason, provider, .. } = rejected;
     let missing = reason == Denial::CredentialsMissing.into();
-    match policy.mode {
-        Mode::Optional if missing => pass(policy, None, Authorization::Keep),
-        Mode::Permissive if missing => pass(policy, Some(reason), Authorization::Keep),
-        // The only credential that reaches the upstream is a verified one.
-        Mode::Permissive => pass(policy, Some(reason), Authorization::Remove),
-        Mode::Strict | Mode::Optional | Mode::Anonymous => {
-            Decision::Refuse(Refuse { reason, policy: Some(policy), provider, identity: None })
+    let credentials = match policy.mode {
+        Mode::Optional | Mode::Permissive if missing => {
+            let reason = Some(reason).filter(|_| policy.mode == Mode::Permissive);
+            let credentials = forward::missing(&view.http, &policy);
+            return pass(policy, reason, credentials);
         }
+        Mode::Permissive => let_through(reason, &policy, &view.http),
+        Mode::Strict | Mode::Optional | Mode::Anonymous => None,
+    };
+    match credentials {
+        Some(credentials) => pass(policy, Some(reason), credentials),
+        None => Decision::Refuse(Refuse { reason, policy: Some(policy), provider, identity: None }),
     }
 }
 
+/// What a permissive policy lets through of a request whose credential failed: all but the
+/// credential. None where there is nothing to let through.
+fn let_through(reason: Reason, policy: &Policy, http: &HttpView<'_>) -> Option<Credentials> {
+    let malformed = reason == Denial::RequestMalformed.into();
+    if policy.mode != Mode::Permissive || malformed {
+        return None;
+    }
+    forward::failed(http, policy).ok()
+}
+
+/// Whether it is a CORS preflight that the policy allows: browsers never send a credential with
+/// one, and nothing else may come by this way.
+fn passes_as_preflight(http: &HttpView<'_>, policy: &Policy) -> bool {
+    let filled = |name| http.headers.one(name).is_some_and(|value| !value.is_empty());
+    policy.preflight == Preflight::Allow
+        && http.method == "OPTIONS"
+        && filled("origin")
+        && filled("access-control-request-method")
+        && http.headers.values("authorization").next().is_none()
+}
+
 /// An allow without claims: every owned header is taken off.
-fn pass(
-    policy: Cow<'_, Policy>,
-    reason: Option<Reason>,
-    authorization: Authorization,
-) -> Decision<'_> {
-    Decision::Allow(Allow { set: Vec::new(), authorization, reason, policy, identity: None })
+fn pass(policy: Cow<'_, Policy>, reason: Option<Reason>, credentials: Credentials) -> Decision<'_> {
+    Decision::Allow(Allow { set: Vec::new(), credentials, reason, policy, identity: None })
 }
 
 impl Identity {

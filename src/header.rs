@@ -61,6 +61,19 @@ impl HeaderTarget {
     }
 }
 
+/// The lower-case name of a header that may carry a token: any that may be a target, and those
+/// that are there for credentials.
+///
+/// # Errors
+/// [`HeaderTargetError`] if it is no field name or a reserved one.
+pub fn token_header(name: &str) -> Result<Arc<str>, HeaderTargetError> {
+    let name = HeaderTarget::lower(name)?;
+    if is_reserved(&name) && !CREDENTIALS.contains(&name.as_str()) {
+        return Err(HeaderTargetError::Reserved);
+    }
+    Ok(name.into())
+}
+
 /// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
 #[must_use]
 pub fn is_token_byte(byte: u8) -> bool {
@@ -181,6 +194,9 @@ const RESERVED: [&str; 27] = [
     "x-forwarded-client-cert",
 ];
 
+/// Reserved as targets, and where clients put credentials.
+const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "x-api-key"];
+
 const RESERVED_PREFIXES: [&str; 6] = ["accept", "content-", "sec-", "proxy-", "grpc-", "x-envoy-"];
 
 #[cfg(test)]
@@ -240,6 +256,19 @@ mod tests {
         let owned = OwnedHeaders::new([&target, &target]);
         let names: Vec<&str> = owned.iter().map(|n| &**n).collect();
         assert_eq!(names, ["x-auth-sub", "x_auth_sub"]);
+    }
+
+    #[test]
+    fn a_token_may_stand_where_credentials_do_and_in_no_other_reserved_header() {
+        for name in ["Authorization", "proxy-authorization", "X-API-Key", "x-auth-token"] {
+            assert_eq!(token_header(name).as_deref(), Ok(&*name.to_ascii_lowercase()));
+        }
+        assert!(token_header("x-forwarded-authorization").is_ok());
+        for name in ["cookie", "host", "sec-websocket-protocol", "x-csrf-token", "x_api_key", "te"]
+        {
+            assert_eq!(token_header(name), Err(HeaderTargetError::Reserved), "{name}");
+        }
+        assert_eq!(token_header("a b"), Err(HeaderTargetError::NotAName));
     }
 
     #[test]

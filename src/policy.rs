@@ -3,11 +3,13 @@
 //! It does not choose the policy of a request; `check/route.rs` does.
 
 pub mod rule;
+pub mod token_place;
 
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     header::HeaderTarget,
+    policy::token_place::TokenPlace,
     provider::{Issuer, Name, Provider},
 };
 
@@ -24,6 +26,10 @@ pub struct Policy {
     pub audiences: Vec<Vec<String>>,
     /// What the token's scopes must contain.
     pub scopes: ScopeRule,
+    /// Where a request may carry its token.
+    pub token_from: Vec<TokenPlace>,
+    /// Whether a CORS preflight passes without one.
+    pub preflight: Preflight,
     /// What the upstream sees of the credential.
     pub forward_token: ForwardToken,
     /// `realm` of the challenge; safe inside a quoted-string.
@@ -82,6 +88,16 @@ pub enum ForwardToken {
     Remove,
     /// It stays, and is copied into this header as `Bearer TOKEN`.
     Copy(HeaderTarget),
+}
+
+/// What becomes of a CORS preflight, which no browser sends a credential with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Preflight {
+    /// The mode says it: the default.
+    #[default]
+    Check,
+    /// It is allowed without claims.
+    Allow,
 }
 
 /// The HTTP status of `audience_not_allowed`.

@@ -1,37 +1,121 @@
-//! The one bearer token of a request, or why there is none (RFC 6750 section 2.1).
+//! The one credential of a request, or why there is none (RFC 6750 section 2).
 //!
 //! It does not look inside the token.
 
+pub(crate) mod cookie;
+mod origin;
+pub(crate) mod query;
+
+use std::borrow::Cow;
+
 use crate::{
-    check::{decision::Denial, request::Headers},
+    check::{
+        decision::Denial,
+        request::{Headers, HttpView},
+    },
     header::is_token_byte,
+    policy::token_place::{AUTHORIZATION, BEARER, TokenPlace},
 };
 
-/// The bearer token among the values of `Authorization`.
+/// The one credential of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presented<'a> {
+    /// The token.
+    pub token: Cow<'a, str>,
+    /// The place of the policy's `token_from` that held it; none where no request carries it.
+    pub place: Option<usize>,
+}
+
+/// The credential that stands in exactly one of `places`.
+///
+/// # Errors
+/// `credentials_missing`, `multiple_credentials` or `token_malformed`; `request_malformed` for a
+/// cookie in a request that another site may have caused.
+pub fn find<'a>(http: &HttpView<'a>, places: &[TokenPlace]) -> Result<Presented<'a>, Denial> {
+    let mut found = None;
+    for (index, place) in places.iter().enumerate() {
+        let looked = look(http, place);
+        if looked == Err(Denial::CredentialsMissing) {
+            continue;
+        }
+        if found.replace((index, place, looked)).is_some() {
+            return Err(Denial::MultipleCredentials);
+        }
+    }
+    let (index, place, looked) = found.ok_or(Denial::CredentialsMissing)?;
+    let token = looked?;
+    if matches!(place, TokenPlace::Cookie(_)) && !origin::may_use_cookies(http) {
+        return Err(Denial::RequestMalformed);
+    }
+    Ok(Presented { token, place: Some(index) })
+}
+
+/// What stands in one place.
+///
+/// # Errors
+/// `credentials_missing`, `multiple_credentials` or `token_malformed`.
+pub fn look<'a>(http: &HttpView<'a>, place: &TokenPlace) -> Result<Cow<'a, str>, Denial> {
+    match place {
+        TokenPlace::Header { name, scheme: Some(scheme) } => {
+            after_scheme(&http.headers, name, scheme).map(Cow::Borrowed)
+        }
+        TokenPlace::Header { name, scheme: None } => {
+            let value = single(&http.headers, name)?;
+            let text = str::from_utf8(value).ok().map(Cow::Borrowed);
+            alone(vec![text])
+        }
+        TokenPlace::Query(name) => alone(query::values(http.path, name)),
+        TokenPlace::Cookie(name) => {
+            let values = cookie::values(&http.headers, name).into_iter();
+            alone(values.map(|value| value.map(Cow::Borrowed)).collect())
+        }
+    }
+}
+
+/// The only one of these values, as a token.
+fn alone(mut values: Vec<Option<Cow<'_, str>>>) -> Result<Cow<'_, str>, Denial> {
+    if values.len() > 1 {
+        return Err(Denial::MultipleCredentials);
+    }
+    match values.pop().ok_or(Denial::CredentialsMissing)? {
+        Some(token) if is_token68(&token) => Ok(token),
+        Some(_) | None => Err(Denial::TokenMalformed),
+    }
+}
+
+/// The bearer token of `Authorization`.
 ///
 /// # Errors
 /// `credentials_missing`, `multiple_credentials` or `token_malformed`.
 pub fn bearer<'a>(headers: &Headers<'a>) -> Result<&'a str, Denial> {
-    let mut values = headers.values("authorization");
+    after_scheme(headers, AUTHORIZATION, BEARER)
+}
+
+/// The one value of a header.
+fn single<'a>(headers: &Headers<'a>, name: &str) -> Result<&'a [u8], Denial> {
+    let mut values = headers.values(name);
     let value = values.next().ok_or(Denial::CredentialsMissing)?.trim_ascii();
-    if values.next().is_some() {
-        return Err(Denial::MultipleCredentials);
-    }
     // Envoy joins repeated lines with a comma, so `Basic A,Bearer B` is two credentials.
-    if value.contains(&b',') {
+    if values.next().is_some() || value.contains(&b',') {
         return Err(Denial::MultipleCredentials);
     }
-    // A backend may trim or fold what is no plain text, and then see a bearer token after all.
+    Ok(value)
+}
+
+/// The token behind `scheme` in the one value of a header.
+fn after_scheme<'a>(headers: &Headers<'a>, name: &str, scheme: &str) -> Result<&'a str, Denial> {
+    let value = single(headers, name)?;
+    // A backend may trim or fold what is no plain text, and then see a token after all.
     if !value.iter().all(|b| (0x20..=0x7E).contains(b)) {
         return Err(Denial::TokenMalformed);
     }
     let scheme_end = value.iter().position(|b| !is_token_byte(*b)).unwrap_or(value.len());
-    let (scheme, rest) = value.split_at(scheme_end);
-    let is_scheme = scheme.first().is_some_and(u8::is_ascii_alphabetic);
+    let (written, rest) = value.split_at(scheme_end);
+    let is_scheme = written.first().is_some_and(u8::is_ascii_alphabetic);
     if !value.is_empty() && !(is_scheme && (rest.is_empty() || rest.starts_with(b" "))) {
         return Err(Denial::TokenMalformed);
     }
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
+    if !written.eq_ignore_ascii_case(scheme.as_bytes()) {
         return Err(Denial::CredentialsMissing);
     }
     let token = rest.trim_ascii_start();
@@ -113,6 +197,89 @@ mod tests {
         {
             check(&[value], Err(Denial::MultipleCredentials));
         }
+    }
+
+    /// Places `x-token`, `x-scheme` with a scheme, the query `t` and the cookie `sid`.
+    #[track_caller]
+    fn check_places(
+        method: &str,
+        path: &str,
+        lines: &[(&str, &str)],
+        expected: Result<&str, Denial>,
+    ) {
+        let header = |name: &str, scheme: Option<&str>| TokenPlace::Header {
+            name: name.into(),
+            scheme: scheme.map(Into::into),
+        };
+        let (query, cookie) = (TokenPlace::Query("t".into()), TokenPlace::Cookie("sid".into()));
+        let places = [header("x-token", None), header("x-scheme", Some("Token")), query, cookie];
+        let headers = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let http = HttpView { method, scheme: "https", host: "a", path, headers };
+        let found = find(&http, &places);
+        let got = found.as_ref().map(|found| &*found.token).map_err(|denial| *denial);
+        assert_eq!(got, expected, "{method} {path} {lines:?}");
+    }
+
+    #[test]
+    fn a_token_is_found_in_each_place_that_is_named() {
+        check_places("GET", "/", &[("X-Token", " abc ")], Ok("abc"));
+        check_places("GET", "/", &[("x-scheme", "token abc")], Ok("abc"));
+        check_places("GET", "/?%74=%61bc", &[], Ok("abc"));
+        check_places("GET", "/", &[("cookie", "a=b; sid=abc")], Ok("abc"));
+        check_places("POST", "/?t=abc", &[], Ok("abc"));
+        let other = [("authorization", "Bearer x"), ("x-scheme", "Basic x")];
+        check_places("GET", "/?t=abc", &other, Ok("abc"));
+    }
+
+    #[test]
+    fn no_other_place_counts() {
+        for lines in [&[("authorization", "Bearer abc")][..], &[("x-scheme", "Bearer abc")]] {
+            check_places("GET", "/?T=abc&tt=abc", lines, Err(Denial::CredentialsMissing));
+        }
+        check_places("GET", "/", &[("x_token", "abc")], Err(Denial::CredentialsMissing));
+        check_places("GET", "/t=abc", &[], Err(Denial::CredentialsMissing));
+    }
+
+    #[test]
+    fn two_places_or_two_values_are_multiple_whatever_they_hold() {
+        let multiple = Err(Denial::MultipleCredentials);
+        check_places("GET", "/?t=abc", &[("x-token", "abc")], multiple);
+        check_places("GET", "/?t=abc", &[("x-token", "")], multiple);
+        check_places("GET", "/?t=abc&%74=abc", &[], multiple);
+        check_places("GET", "/?t", &[("cookie", "sid=abc")], multiple);
+        check_places("GET", "/", &[("cookie", "sid=abc; sid=abc")], multiple);
+        check_places("GET", "/", &[("x-token", "abc,abc")], multiple);
+        check_places("GET", "/", &[("x-token", "abc"), ("x-token", "abc")], multiple);
+        check_places("GET", "/", &[("x-token", "abc"), ("x-scheme", "Token abc")], multiple);
+    }
+
+    #[test]
+    fn what_stands_in_a_place_and_is_no_token_is_malformed() {
+        let malformed = Err(Denial::TokenMalformed);
+        for value in ["", "Bearer abc", "a b", "=", "\"abc\"", "é"] {
+            check_places("GET", "/", &[("x-token", value)], malformed);
+            check_places("GET", "/", &[("cookie", &format!("sid={value}"))], malformed);
+        }
+        for query in ["t", "t=", "t=%20", "t=a%2Cb", "t=%ff", "a;t=abc", "t=abc;a"] {
+            check_places("GET", &format!("/?{query}"), &[], malformed);
+        }
+        check_places("GET", "/", &[("cookie", "a=b,sid=abc")], malformed);
+    }
+
+    #[test]
+    fn a_cookie_is_no_credential_of_what_another_site_may_have_caused() {
+        let cookie = ("cookie", "sid=abc");
+        let foreign = [cookie, ("origin", "https://evil")];
+        check_places("POST", "/", &[cookie], Err(Denial::RequestMalformed));
+        check_places("POST", "/", &foreign, Err(Denial::RequestMalformed));
+        check_places(
+            "GET",
+            "/",
+            &[cookie, ("upgrade", "websocket")],
+            Err(Denial::RequestMalformed),
+        );
+        check_places("GET", "/", &foreign, Ok("abc"));
+        check_places("POST", "/", &[cookie, ("origin", "https://a")], Ok("abc"));
     }
 
     proptest! {

@@ -218,8 +218,8 @@ pub enum Decision<'s> {
 pub struct Allow<'s> {
     /// Owned headers that get a value. Every other owned header is removed.
     pub set: Vec<(HeaderTarget, String)>,
-    /// Whether the client's `Authorization` stays.
-    pub authorization: Authorization,
+    /// What becomes of the client's credentials.
+    pub credentials: Credentials,
     /// Set where `permissive` let something through.
     pub reason: Option<Reason>,
     /// The route's policy.
@@ -228,13 +228,27 @@ pub struct Allow<'s> {
     pub identity: Option<Identity>,
 }
 
-/// What becomes of the client's `Authorization` header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Authorization {
-    /// It reaches the upstream.
-    Keep,
-    /// It does not.
-    Remove,
+/// What becomes of the credentials that a request carries. By default they stay.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// Headers that do not reach the upstream, each once; none of them is an owned one.
+    pub remove: Vec<Arc<str>>,
+    /// Path and query instead of the client's.
+    pub path: Option<String>,
+    /// The `Cookie` line instead of the client's; empty where none is left.
+    pub cookie: Option<String>,
+    /// Who may keep the upstream's answer.
+    pub caching: Caching,
+}
+
+/// Who may keep the upstream's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Caching {
+    /// As the upstream says.
+    #[default]
+    AsIs,
+    /// No shared cache.
+    Private,
 }
 
 /// Who a verified token is about.

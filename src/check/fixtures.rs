@@ -20,7 +20,10 @@ use crate::{
         key::{Origin, fixtures::SigningKey},
         key_set::{KeySet, NoKey},
     },
-    policy::{Accepts, AudienceFailure, DEFAULT_REALM, ForwardToken, Mode, Policy, ScopeRule},
+    policy::{
+        Accepts, AudienceFailure, DEFAULT_REALM, ForwardToken, Mode, Policy, Preflight, ScopeRule,
+        token_place::TokenPlace,
+    },
     provider::{
         Audiences, Binding, ClaimPath, Expiry, Issuer, KeySource, Name, Provider, TokenTypes,
     },
@@ -88,6 +91,8 @@ pub(crate) fn policy(name: &str, providers: &[Arc<Provider>]) -> Policy {
         accepts: Accepts::new(providers, Vec::new()).unwrap(),
         audiences: Vec::new(),
         scopes: ScopeRule::default(),
+        token_from: vec![TokenPlace::authorization()],
+        preflight: Preflight::Check,
         forward_token: ForwardToken::Keep,
         realm: DEFAULT_REALM.into(),
         resource_metadata: None,

@@ -53,6 +53,12 @@ impl<'a> HttpView<'a> {
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Headers<'a>(pub Vec<(&'a str, &'a [u8])>);
 
+impl<'a> FromIterator<(&'a str, &'a [u8])> for Headers<'a> {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a [u8])>>(lines: I) -> Self {
+        Self(lines.into_iter().collect())
+    }
+}
+
 impl<'a> Headers<'a> {
     /// Every value of the header of that name, in order, ignoring case.
     pub fn values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {

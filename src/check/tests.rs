@@ -83,10 +83,15 @@ fn summary(decision: &Decision<'_>) -> String {
     let reason = decision.reason().map_or("-", |reason| reason.row().label);
     let outcome = decision.outcome();
     match decision {
-        Decision::Allow(Allow { set, authorization, identity, .. }) => {
+        Decision::Allow(Allow { set, credentials, identity, .. }) => {
             let set: Vec<_> = set.iter().map(|(n, v)| format!("{}={v}", n.as_str())).collect();
             let who = if identity.is_some() { "identified" } else { "nobody" };
-            format!("{outcome} {reason} {authorization:?} {who} {}", set.join(" "))
+            let kept = match credentials.remove.as_slice() {
+                [] => "Keep",
+                [name] if **name == *"authorization" => "Remove",
+                other => panic!("{other:?}"),
+            };
+            format!("{outcome} {reason} {kept} {who} {}", set.join(" "))
         }
         Decision::Refuse(_) => format!("{outcome} {reason}"),
     }
@@ -247,18 +252,39 @@ fn a_recalled_token_still_needs_its_scopes_and_gets_its_headers() {
     check_recalled(&[("scope", "\"read\""), ("sub", "[{}]")], "denied claims_malformed");
 }
 
+/// A CORS preflight with these lines instead of nothing.
+#[track_caller]
+fn check_preflight(method: &str, lines: &[(&str, &str)], preflight: Preflight, expected: &str) {
+    let mut config = config(Mode::Strict);
+    let policy = Policy { preflight, ..Policy::clone(config.policy("orders").unwrap()) };
+    config.default_policy = Some(Arc::new(policy));
+    let headers = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    let http = HttpView { method, headers, ..HttpView::default() };
+    let view = CheckView { http, route: RouteSources::default() };
+    let Progress::Done(decision, _) = decide(&view, &config, &Lender::of(Lends::Keys), at(NOW))
+    else {
+        panic!("no decision");
+    };
+    assert_eq!(summary(&decision).trim_end(), expected, "{method} {lines:?}");
+}
+
 #[test]
-fn forward_token_decides_what_becomes_of_a_verified_credential() {
-    for (forward, expected) in [
-        (ForwardToken::Keep, Authorization::Keep),
-        (ForwardToken::Copy(target("x-forward")), Authorization::Keep),
-        (ForwardToken::Remove, Authorization::Remove),
-    ] {
-        let policy = Policy { forward_token: forward, ..named("p", &[Arc::new(okta())]) };
-        let verified = verified(&policy, &[]);
-        let decision = authorize(&verified, Cow::Owned(policy), "t", &mut FirstFailure);
-        assert!(matches!(decision, Decision::Allow(allow) if allow.authorization == expected));
+fn only_a_real_preflight_passes_and_only_where_the_policy_allows_it() {
+    const REAL: [(&str, &str); 2] =
+        [("origin", "https://app"), ("access-control-request-method", "PUT")];
+    let (allowed, missing) = ("allowed - Keep nobody", "denied credentials_missing");
+    check_preflight("OPTIONS", &REAL, Preflight::Allow, allowed);
+    check_preflight("OPTIONS", &REAL, Preflight::Check, missing);
+    for method in ["GET", "POST", "options", ""] {
+        check_preflight(method, &REAL, Preflight::Allow, missing);
     }
+    for lines in [&REAL[..1], &REAL[1..], &[REAL[0], ("access-control-request-method", "")]] {
+        check_preflight("OPTIONS", lines, Preflight::Allow, missing);
+    }
+    let basic = [REAL[0], REAL[1], ("authorization", "Basic A")];
+    check_preflight("OPTIONS", &basic, Preflight::Allow, missing);
+    let bad = [REAL[0], REAL[1], ("authorization", "Bearer x")];
+    check_preflight("OPTIONS", &bad, Preflight::Allow, "denied token_malformed");
 }
 
 #[track_caller]

@@ -9,6 +9,7 @@ mod policy;
 mod provider;
 mod remote;
 mod routes;
+mod token_from;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -10,7 +10,9 @@ pub mod structure;
 use tonic::Code;
 
 use crate::{
-    check::decision::{Allow, Authorization, Challenge, Decision, Denial, HttpStatus, Refuse},
+    check::decision::{
+        Allow, Caching, Challenge, Credentials, Decision, Denial, HttpStatus, Refuse,
+    },
     grpc::{
         encode::structure::{Members, structure},
         message::Message,
@@ -63,8 +65,27 @@ fn ok_response(to: &mut Message, allow: &Allow<'_>, owned: &OwnedHeaders) {
     };
     let set = allow.set.iter().map(|(name, _)| name.as_str());
     owned.encoded_except(set, removal, |removals| to.encoded(removals));
-    if allow.authorization == Authorization::Remove {
-        remove_header(to, "authorization");
+    credentials(to, &allow.credentials);
+}
+
+fn credentials(to: &mut Message, credentials: &Credentials) {
+    for name in &credentials.remove {
+        remove_header(to, name);
+    }
+    if let Some(path) = &credentials.path {
+        set_header(to, ":path", path);
+    }
+    match credentials.cookie.as_deref() {
+        None => {}
+        Some("") => remove_header(to, "cookie"),
+        Some(line) => set_header(to, "cookie", line),
+    }
+    match credentials.caching {
+        Caching::AsIs => {}
+        Caching::Private => to.message(6, |to| {
+            header(to, "cache-control", "private");
+            to.encoded(&APPEND);
+        }),
     }
 }
 
@@ -72,17 +93,26 @@ fn ok_response(to: &mut Message, allow: &Allow<'_>, owned: &OwnedHeaders) {
 /// what the client sent.
 fn set_header(to: &mut Message, name: &str, value: &str) {
     to.message(2, |to| {
-        to.message(1, |to| {
-            to.text(1, name);
-            to.text(2, value);
-        });
+        header(to, name, value);
         to.encoded(&OVERWRITE);
+    });
+}
+
+/// The HeaderValue of a HeaderValueOption.
+fn header(to: &mut Message, name: &str, value: &str) {
+    to.message(1, |to| {
+        to.text(1, name);
+        to.text(2, value);
     });
 }
 
 /// `append: false` and `append_action: OVERWRITE_IF_EXISTS_OR_ADD`. Both are needed: versions of
 /// Envoy differ in which one counts (#42878, #43310, #43442).
 const OVERWRITE: [u8; 4] = [2 << 3 | 2, 0, 3 << 3, 2];
+
+/// `append: true`; APPEND_IF_EXISTS_OR_ADD is the default of `append_action`. An upstream's
+/// `no-store` must stay.
+const APPEND: [u8; 4] = [2 << 3 | 2, 2, 1 << 3, 1];
 
 /// One of `headers_to_remove` of an OkHttpResponse.
 fn remove_header(to: &mut Message, name: &str) {

@@ -140,6 +140,13 @@ impl Reply {
         lines.iter().map(|line| line.as_str().unwrap()).collect::<Vec<_>>().join("|")
     }
 
+    /// The path and query that the upstream saw.
+    #[track_caller]
+    pub(crate) fn path_seen(&self) -> String {
+        let echo = self.upstream().unwrap_or_else(|| panic!("not from the upstream: {self:?}"));
+        echo["path"].as_str().unwrap().to_owned()
+    }
+
     /// The names of the headers that the upstream saw.
     #[track_caller]
     pub(crate) fn names_seen(&self) -> Vec<String> {

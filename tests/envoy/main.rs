@@ -25,4 +25,5 @@ mod grpc_clients;
 mod identity;
 mod metadata;
 mod modes;
+mod places;
 mod routes;

@@ -21,8 +21,13 @@ pub(crate) struct Stack {
 impl Stack {
     /// Starts it with this listener; none where the tests are to run without Envoy.
     pub(crate) async fn start(listener: &Listener) -> Option<Self> {
+        Self::serving(&config(), listener).await
+    }
+
+    /// The same with this config of claimgate.
+    pub(crate) async fn serving(config: &str, listener: &Listener) -> Option<Self> {
         let binary = binary()?;
-        let claimgate = TestServer::start(&config()).await;
+        let claimgate = TestServer::start(config).await;
         let upstream = Upstream::start().await.unwrap();
         let config = listener.config(claimgate.server.grpc[0], upstream.address);
         let envoy = Envoy::start(binary, &config).await.unwrap();

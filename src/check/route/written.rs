@@ -10,7 +10,10 @@ use crate::{
         request::{RouteSources, Typed, Value},
         route::{ReferenceKind, UnknownReference, table},
     },
-    policy::{Accepts, AudienceFailure, DEFAULT_REALM, ForwardToken, Mode, Policy, ScopeRule},
+    policy::{
+        Accepts, AudienceFailure, DEFAULT_REALM, ForwardToken, Mode, Policy, Preflight, ScopeRule,
+        token_place::TokenPlace,
+    },
     routes::{Annotations, InlinePolicies},
     snapshot::Snapshot,
 };
@@ -150,6 +153,8 @@ impl<'a> Written<'a> {
                 all_of: self.scopes.as_deref().map(owned).unwrap_or_default(),
                 any_of: Vec::new(),
             },
+            token_from: vec![TokenPlace::authorization()],
+            preflight: Preflight::Check,
             forward_token: ForwardToken::Keep,
             realm: DEFAULT_REALM.into(),
             resource_metadata: None,

@@ -2,7 +2,7 @@
 //!
 //! Which names are reserved is settled in `header.rs`.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use crate::{
     config::{
@@ -17,6 +17,8 @@ use crate::{
 pub(super) struct Targets {
     distinct: HashSet<HeaderTarget>,
     one_too_many: Option<Place>,
+    /// Headers from which tokens are read.
+    tokens: Vec<(Arc<str>, Place)>,
 }
 
 impl Targets {
@@ -38,8 +40,19 @@ impl Targets {
         self.own(name, HeaderTarget::parse_forward(&name.value), findings)
     }
 
-    /// All of them, if they are not too many.
+    /// Notes a header from which a policy reads the token.
+    pub(super) fn token(&mut self, name: &Arc<str>, place: &Place) {
+        self.tokens.push((name.clone(), place.clone()));
+    }
+
+    /// All of them, if they are not too many and no token is read from one: they are taken off
+    /// every request.
     pub(super) fn owned(&self, findings: &mut Findings) -> OwnedHeaders {
+        let folded = |name: &str| name.replace('_', "-");
+        let owned: HashSet<_> = self.distinct.iter().map(|t| folded(t.as_str())).collect();
+        for (_, place) in self.tokens.iter().filter(|(name, _)| owned.contains(&folded(name))) {
+            findings.refuse(place, "a header that this config sets or strips; choose another");
+        }
         if let Some(place) = &self.one_too_many {
             let message = format!(
                 "one header too many; {MAX_TARGETS} different ones in the whole config are accepted"

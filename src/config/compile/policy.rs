@@ -6,13 +6,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     config::{
-        compile::headers::Targets,
+        compile::{headers::Targets, token_from},
         document::Spanned,
         file::policy::{ForwardTokenFile, PolicyFile, ScopesFile},
         problem::{Findings, Place},
     },
     header::HeaderTarget,
-    policy::{Accepts, AudienceFailure, DEFAULT_REALM, ForwardToken, Mode, Policy, ScopeRule},
+    policy::{
+        Accepts, AudienceFailure, DEFAULT_REALM, ForwardToken, Mode, Policy, Preflight, ScopeRule,
+    },
     provider::{Issuer, Name, Provider},
     url,
 };
@@ -38,6 +40,7 @@ pub(super) fn compile(
         findings.warn(&at.place, message);
     }
     let named = named(&written.providers, providers, findings);
+    let token_from = token_from::compile(written.token_from.as_ref(), targets, findings);
     let forward_token = forward_token(written.forward_token.as_ref(), &named, targets, findings);
     let accepts = accepts(written, named, findings);
     let realm = realm(written.realm.as_ref(), findings);
@@ -49,6 +52,11 @@ pub(super) fn compile(
         accepts: accepts?,
         audiences: written.audiences.iter().cloned().collect(),
         scopes: scopes?,
+        token_from: token_from?,
+        preflight: match written.allow_cors_preflight.as_ref().map(|allow| allow.value) {
+            Some(true) => Preflight::Allow,
+            Some(false) | None => Preflight::Check,
+        },
         forward_token: forward_token?,
         realm: realm?,
         resource_metadata,

@@ -4,6 +4,7 @@ mod headers;
 mod jwks;
 mod policy;
 mod routes;
+mod token_from;
 
 use std::path::Path;
 

@@ -24,6 +24,10 @@ pub struct PolicyFile {
     pub audiences: Option<Vec<String>>,
     /// `scopes`.
     pub scopes: Option<ScopesFile>,
+    /// `token_from`.
+    pub token_from: Option<TokenFromFile>,
+    /// `allow_cors_preflight`.
+    pub allow_cors_preflight: Option<Spanned<bool>>,
     /// `forward_token`.
     pub forward_token: Option<ForwardTokenFile>,
     /// `realm`.
@@ -43,6 +47,31 @@ pub struct ScopesFile {
     pub all_of: Vec<Spanned<String>>,
     /// `any_of`.
     pub any_of: Vec<Spanned<String>>,
+}
+
+/// `token_from`.
+#[derive(Debug)]
+pub struct TokenFromFile {
+    /// Where it starts.
+    pub place: Place,
+    /// Its elements.
+    pub places: Vec<PlaceFile>,
+}
+
+/// One element of `token_from`.
+#[derive(Debug)]
+pub enum PlaceFile {
+    /// `{ header: NAME, scheme: NAME }`.
+    Header {
+        /// `header`.
+        name: Spanned<String>,
+        /// `scheme`.
+        scheme: Option<Spanned<String>>,
+    },
+    /// `{ query: NAME }`.
+    Query(Spanned<String>),
+    /// `{ cookie: NAME }`.
+    Cookie(Spanned<String>),
 }
 
 /// `forward_token`.
@@ -69,6 +98,8 @@ impl PolicyFile {
             mode: map.optional("mode", Node::text),
             audiences: map.optional("audiences", |node| node.full_list(plain_text)),
             scopes: map.optional("scopes", ScopesFile::read),
+            token_from: map.optional("token_from", TokenFromFile::read),
+            allow_cors_preflight: map.optional("allow_cors_preflight", Node::boolean),
             forward_token: map.optional("forward_token", forward_token),
             realm: map.optional("realm", Node::text),
             resource_metadata: map.optional("resource_metadata", Node::text),
@@ -76,6 +107,41 @@ impl PolicyFile {
         };
         map.finish();
         Some(policy)
+    }
+}
+
+impl TokenFromFile {
+    fn read(node: Node<'_>) -> Option<Self> {
+        let place = node.place().clone();
+        Some(Self { place, places: node.full_list(PlaceFile::read)? })
+    }
+}
+
+impl PlaceFile {
+    fn read(node: Node<'_>) -> Option<Self> {
+        let mut map = node.mapping()?;
+        let kind = map.exactly_one(&["header", "query", "cookie"]);
+        let mut text = |key| map.optional(key, Node::text);
+        let (header, query, cookie) = (text("header"), text("query"), text("cookie"));
+        let place = match kind {
+            Some("header") => {
+                let scheme = text("scheme");
+                header.map(|name| Self::Header { name, scheme })
+            }
+            Some("query") => query.map(Self::Query),
+            Some("cookie") => cookie.map(Self::Cookie),
+            Some(_) | None => None,
+        };
+        map.finish();
+        place
+    }
+
+    /// The name in it.
+    #[must_use]
+    pub fn name(&self) -> &Spanned<String> {
+        match self {
+            Self::Header { name, .. } | Self::Query(name) | Self::Cookie(name) => name,
+        }
     }
 }
 
@@ -173,8 +239,23 @@ mod tests {
     }
 
     #[test]
+    fn a_place_of_a_token_is_one_thing() {
+        check("{name: a, token_from: [{header: authorization}]}", &[]);
+        check("{name: a, token_from: [{header: x, scheme: y}, {query: z}, {cookie: c}]}", &[]);
+        check("{name: a, token_from: []}", &["25: policies[0].token_from: an empty list"]);
+        check("{name: a, token_from: [{}]}", &["26: policies[0].token_from[0].header: missing"]);
+        check("{name: a, token_from: [x]}", &["26: policies[0].token_from[0]: found a string"]);
+        check("{name: a, token_from: {header: x}}", &["25: policies[0].token_from: found a mapp"]);
+        let two = ["38: policies[0].token_from[0].query: stands beside `header`"];
+        check("{name: a, token_from: [{header: x, query: y}]}", &two);
+        let scheme = ["37: policies[0].token_from[0].scheme: unknown key"];
+        check("{name: a, token_from: [{query: x, scheme: y}]}", &scheme);
+        check("{name: a, allow_cors_preflight: 1}", &["35: policies[0].allow_cors_preflight: fou"]);
+    }
+
+    #[test]
     fn keys_of_later_versions_are_unknown() {
-        for key in ["rules", "token_from", "metadata_claims", "protected_resource"] {
+        for key in ["rules", "metadata_claims", "protected_resource"] {
             let expected = format!("13: policies[0].{key}: unknown key");
             check(&format!("{{name: a, {key}: []}}"), &[&expected]);
         }

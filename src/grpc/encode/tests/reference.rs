@@ -21,10 +21,18 @@ fn expected(decision: &Decision<'_>, owned: &OwnedHeaders) -> CheckResponse {
 fn ok(allow: &Allow<'_>, owned: &OwnedHeaders) -> OkHttpResponse {
     let is_set = |name: &str| allow.set.iter().any(|(header, _)| header.as_str() == name);
     let removed = owned.iter().filter(|name| !is_set(name)).map(ToString::to_string);
-    let credential = (allow.authorization == Authorization::Remove).then(|| "authorization".into());
+    let Credentials { remove, path, cookie, caching } = &allow.credentials;
+    let credential = remove.iter().map(ToString::to_string);
+    let cookie = cookie.as_deref();
+    let no_cookie = cookie.filter(|line| line.is_empty()).map(|_| "cookie".to_owned());
+    let owned = allow.set.iter().map(|(name, value)| set(name.as_str(), value));
+    let path = path.iter().map(|path| set(":path", path));
+    let cookie = cookie.filter(|line| !line.is_empty()).map(|line| set("cookie", line));
+    let private = (*caching == Caching::Private).then(|| append("cache-control", "private"));
     OkHttpResponse {
-        headers: allow.set.iter().map(|(name, value)| set(name.as_str(), value)).collect(),
-        headers_to_remove: removed.chain(credential).collect(),
+        headers: owned.chain(path).chain(cookie).collect(),
+        headers_to_remove: removed.chain(credential).chain(no_cookie).collect(),
+        response_headers_to_add: private.into_iter().collect(),
         ..OkHttpResponse::default()
     }
 }
@@ -48,6 +56,28 @@ fn set(name: &str, value: &str) -> HeaderValueOption {
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd as i32,
         keep_empty_value: false,
     }
+}
+
+#[expect(deprecated, reason = "`append` is what every Envoy but 1.37.0 reads")]
+fn append(name: &str, value: &str) -> HeaderValueOption {
+    HeaderValueOption {
+        append: Some(BoolValue { value: true }),
+        append_action: HeaderAppendAction::AppendIfExistsOrAdd as i32,
+        ..set(name, value)
+    }
+}
+
+fn credentials() -> impl Strategy<Value = Credentials> {
+    let text = || proptest::option::of("\\PC{1,300}");
+    let cookie = proptest::option::of("[a-z=; ]{0,200}");
+    (vec("[a-z]{1,20}", 0..3), text(), cookie, any::<bool>()).prop_map(
+        |(remove, path, cookie, private)| Credentials {
+            remove: remove.into_iter().map(Into::into).collect(),
+            path,
+            cookie,
+            caching: if private { Caching::Private } else { Caching::AsIs },
+        },
+    )
 }
 
 fn metadata(decision: &Decision<'_>) -> Struct {
@@ -93,21 +123,20 @@ fn identity() -> impl Strategy<Value = Option<Identity>> {
 fn decision() -> impl Strategy<Value = Decision<'static>> {
     let reason = select(TABLE.map(|(reason, ..)| reason).to_vec());
     let set = vec((select(NAMES.to_vec()), "\\PC{1,200}"), 0..5);
-    let rest = (policy(), identity(), any::<bool>());
+    let rest = (policy(), identity(), any::<bool>(), credentials());
     (any::<bool>(), set, proptest::option::of(reason), rest).prop_map(
-        |(allowed, mut set, reason, (policy, identity, remove))| {
+        |(allowed, mut set, reason, (policy, identity, bare, credentials))| {
             set.sort();
             set.dedup_by_key(|(name, _)| *name);
             let set: Vec<_> = set.into_iter().map(|(name, value)| (target(name), value)).collect();
-            let authorization = if remove { Authorization::Remove } else { Authorization::Keep };
             match reason {
                 Some(reason) if !allowed => {
-                    let policy = Some(Cow::Owned(policy)).filter(|_| !remove);
+                    let policy = Some(Cow::Owned(policy)).filter(|_| !bare);
                     Decision::Refuse(Refuse { reason, policy, provider: None, identity })
                 }
                 reason => {
                     let policy = Cow::Owned(policy);
-                    Decision::Allow(Allow { set, authorization, reason, policy, identity })
+                    Decision::Allow(Allow { set, credentials, reason, policy, identity })
                 }
             }
         },

@@ -1,0 +1,113 @@
+//! What the upstream sees of a request's credentials: no bearer token but the verified one.
+//!
+//! It does not judge credentials; it is told how that ended.
+
+use std::sync::Arc;
+
+use crate::{
+    check::{
+        credential::{self, cookie, query},
+        decision::{Caching, Credentials, Denial},
+        request::HttpView,
+    },
+    policy::{
+        ForwardToken, Policy,
+        token_place::{AUTHORIZATION, TokenPlace},
+    },
+};
+
+/// Where no place held a credential.
+#[must_use]
+pub fn missing(http: &HttpView<'_>, policy: &Policy) -> Credentials {
+    let mut credentials = Credentials::default();
+    unread(http, policy, &mut credentials);
+    credentials
+}
+
+/// Where a credential failed: whatever stands in any place is taken off.
+///
+/// # Errors
+/// `request_malformed` where the rest of the cookies cannot be written again.
+pub fn failed(http: &HttpView<'_>, policy: &Policy) -> Result<Credentials, Denial> {
+    let mut credentials = missing(http, policy);
+    for place in &policy.token_from {
+        if credential::look(http, place) != Err(Denial::CredentialsMissing) {
+            take_off(http, place, &mut credentials)?;
+        }
+    }
+    Ok(credentials)
+}
+
+/// Where the credential at `place` was verified; none for one that no request carried.
+///
+/// # Errors
+/// `request_malformed` where the rest of the cookies cannot be written again.
+pub fn verified(
+    http: &HttpView<'_>,
+    policy: &Policy,
+    place: Option<usize>,
+) -> Result<Credentials, Denial> {
+    let mut credentials = missing(http, policy);
+    let Some(place) = place.and_then(|place| policy.token_from.get(place)) else {
+        return Ok(credentials);
+    };
+    if let TokenPlace::Query(_) = place {
+        // RFC 6750 section 2.3: no cache may keep what such a URL gives.
+        credentials.caching = Caching::Private;
+    }
+    match policy.forward_token {
+        ForwardToken::Keep | ForwardToken::Copy(_) => {}
+        ForwardToken::Remove => take_off(http, place, &mut credentials)?,
+    }
+    Ok(credentials)
+}
+
+/// Takes off what nobody has looked at: other spellings of the token's headers, and an
+/// `Authorization` that no place names, unless it is seen to be of another scheme.
+fn unread(http: &HttpView<'_>, policy: &Policy, credentials: &mut Credentials) {
+    let mut bearer_is_read = false;
+    for place in &policy.token_from {
+        let TokenPlace::Header { name, scheme } = place else { continue };
+        let is_bearer = |scheme: &Arc<str>| scheme.eq_ignore_ascii_case("bearer");
+        bearer_is_read |= **name == *AUTHORIZATION && scheme.as_ref().is_some_and(is_bearer);
+        for other in [name.replace('-', "_"), name.replace('_', "-")] {
+            if *other != **name {
+                credentials.remove.push(other.into());
+            }
+        }
+    }
+    let seen = http.headers.values(AUTHORIZATION).next().is_some();
+    let harmless = seen && credential::bearer(&http.headers) == Err(Denial::CredentialsMissing);
+    if !bearer_is_read && !harmless {
+        credentials.remove.push(AUTHORIZATION.into());
+    }
+}
+
+fn take_off(
+    http: &HttpView<'_>,
+    place: &TokenPlace,
+    credentials: &mut Credentials,
+) -> Result<(), Denial> {
+    match place {
+        TokenPlace::Header { name, .. } => {
+            if !credentials.remove.contains(name) {
+                credentials.remove.push(name.clone());
+            }
+        }
+        TokenPlace::Query(name) => {
+            let path = credentials.path.as_deref().unwrap_or(http.path);
+            credentials.path = Some(query::without(path, name));
+        }
+        TokenPlace::Cookie(name) => {
+            let headers = match &credentials.cookie {
+                Some(line) => &[("cookie", line.as_bytes())].into_iter().collect(),
+                None => &http.headers,
+            };
+            credentials.cookie = Some(cookie::without(headers, name)?);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
