@@ -2,7 +2,7 @@
 //!
 //! It verifies no signature; `jwks/key.rs` does.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{self, Context, SHA256};
 
 /// The SHA-256 (FIPS 180-4) of `parts`, one after another, without anything between them.
 ///
@@ -12,7 +12,16 @@ pub fn sha256(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> [u8; 32] {
     for part in parts {
         context.update(part.as_ref());
     }
-    let digest = context.finish();
+    bytes(&context.finish())
+}
+
+/// The SHA-256 of `text`, in one go: nothing is allocated.
+#[must_use]
+pub fn sha256_of(text: &[u8]) -> [u8; 32] {
+    bytes(&digest::digest(&SHA256, text))
+}
+
+fn bytes(digest: &digest::Digest) -> [u8; 32] {
     let mut bytes = [0; 32];
     for (to, from) in bytes.iter_mut().zip(digest.as_ref()) {
         *to = *from;
@@ -34,6 +43,7 @@ mod tests {
     #[track_caller]
     fn check(parts: &[&str], expected: &str) {
         assert_eq!(hex(&sha256(parts)), expected);
+        assert_eq!(hex(&sha256_of(parts.concat().as_bytes())), expected);
     }
 
     #[test]

@@ -86,9 +86,8 @@ impl Authorizer {
     /// Answers one call within `budget`, always with a CheckResponse.
     pub async fn check(&self, call: Call, budget: Duration) -> Vec<u8> {
         let started = self.clock.now();
-        let mut budget = budget.min(MAX_WAIT);
+        let (mut now, mut budget) = (started, budget.min(MAX_WAIT));
         loop {
-            let now = self.clock.now();
             let left = budget.saturating_sub(now.mono.since(started.mono));
             let patience = if left.is_zero() { Patience::Over } else { Patience::Left };
             match self.run(&call, started, now, patience) {
@@ -97,6 +96,7 @@ impl Authorizer {
                 Run::Wait(ticket) => {
                     budget = budget.min(ticket.timeout());
                     ticket.wait(left).await;
+                    now = self.clock.now();
                 }
             }
         }
@@ -152,7 +152,7 @@ impl Authorizer {
     }
 
     fn count(&self, decision: &Decision<'_>, started: Now) {
-        let took = self.clock.now().mono.since(started.mono);
+        let took = self.clock.mono().since(started.mono);
         self.metrics.checked(decision, took);
         tracing::debug!(
             outcome = decision.outcome(),

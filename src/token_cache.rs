@@ -2,11 +2,15 @@
 //!
 //! It does not know whether a key still stands; the host asks the store on each hit.
 
-use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc};
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, BuildHasherDefault, Hasher},
+    sync::Arc,
+};
 
 use moka::sync::Cache;
 
-use crate::{check::verify::Verified, digest::sha256, policy::Policy, provider::Name};
+use crate::{check::verify::Verified, digest::sha256_of, policy::Policy, provider::Name};
 
 /// SHA-256 of the whole token and all that its verification depended on.
 type Key = [u8; 32];
@@ -14,9 +18,26 @@ type Key = [u8; 32];
 /// A cache bounded in bytes.
 pub struct TokenCache {
     /// None where the cache is off.
-    tokens: Option<Cache<Key, Arc<Verified>>>,
+    tokens: Option<Cache<Key, Arc<Verified>, BuildHasherDefault<DigestHasher>>>,
     /// Keeps clients from choosing the cache's keys.
     secret: [u8; 16],
+}
+
+/// A digest of which nobody can choose a bit is a hash as it is.
+#[derive(Default)]
+struct DigestHasher(u64);
+
+impl Hasher for DigestHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+    /// The digest's length, which precedes it: the same for all.
+    fn write_usize(&mut self, _: usize) {}
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// What an entry takes besides its claims: key, times, pointers, the cache's own.
@@ -37,7 +58,7 @@ impl TokenCache {
                         evicted();
                     }
                 })
-                .build()
+                .build_with_hasher(BuildHasherDefault::default())
         });
         // The standard library's hasher keys are random for each process.
         let mut secret = [0; 16];
@@ -94,7 +115,7 @@ impl TokenCache {
             part(&list.len().to_string());
             list.iter().for_each(|audience| part(audience));
         }
-        sha256([text])
+        sha256_of(&text)
     }
 }
 

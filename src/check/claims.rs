@@ -123,12 +123,19 @@ impl<'a> Json<'a> {
     /// The string's content; none for another type, or escapes that are no text.
     #[must_use]
     pub fn string(self) -> Option<Cow<'a, str>> {
+        // Another type is common, and serde_json's error about it costs more than the value.
+        if !self.0.starts_with('"') {
+            return None;
+        }
         serde_json::from_str::<MemberName<'_>>(self.0).ok().map(|MemberName(text)| text)
     }
 
     /// The elements, if it is an array.
     #[must_use]
     pub fn elements(self) -> Option<Vec<Json<'a>>> {
+        if !self.0.starts_with('[') {
+            return None;
+        }
         let elements: Vec<&RawValue> = serde_json::from_str(self.0).ok()?;
         Some(elements.into_iter().map(|raw| Json(raw.get())).collect())
     }

@@ -131,7 +131,8 @@ fn after_scheme<'a>(headers: &Headers<'a>, name: &str, scheme: &str) -> Result<&
 #[must_use]
 pub fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
+    let plain =
+        |b: u8| matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/') || b.is_ascii_alphanumeric();
     !body.is_empty() && body.bytes().all(plain)
 }
 

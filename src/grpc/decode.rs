@@ -96,7 +96,7 @@ fn http_request<'a>(http: Wire<'a>, parts: &mut Parts<'a>) -> Result<(), Undecod
             (2, method) => parts.http.method = method.text()?,
             (3, header) => {
                 let (name, value) = text_entry(header)?;
-                parts.map.push((name, value.as_bytes()));
+                push(&mut parts.map, (name, value.as_bytes()));
             }
             (4, path) => parts.http.path = path.text()?,
             (5, host) => parts.http.host = host.text()?,
@@ -105,7 +105,7 @@ fn http_request<'a>(http: Wire<'a>, parts: &mut Parts<'a>) -> Result<(), Undecod
                 for field in header_map.fields()? {
                     if let (1, header) = field? {
                         parts.list_present = true;
-                        parts.http.headers.0.push(header_value(header)?);
+                        push(&mut parts.http.headers.0, header_value(header)?);
                     }
                 }
             }
@@ -113,6 +113,16 @@ fn http_request<'a>(http: Wire<'a>, parts: &mut Parts<'a>) -> Result<(), Undecod
         }
     }
     Ok(())
+}
+
+/// Most requests have fewer headers than this: one allocation for all of them.
+const USUAL_HEADERS: usize = 24;
+
+fn push<'a>(headers: &mut Vec<(&'a str, &'a [u8])>, line: (&'a str, &'a [u8])) {
+    if headers.capacity() == 0 {
+        headers.reserve(USUAL_HEADERS);
+    }
+    headers.push(line);
 }
 
 /// `HeaderValue`: text in `value`, or bytes in `raw_value`.

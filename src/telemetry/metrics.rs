@@ -2,6 +2,7 @@
 //!
 //! No label takes a value that a client controls: providers and policies are names of the config.
 
+mod checks;
 pub mod jwks;
 
 use std::{
@@ -20,13 +21,16 @@ use crate::{
     jwks::fetch::FetchError,
     provider::Name,
     snapshot::Snapshot,
-    telemetry::metrics::jwks::{JwksMetrics, ProviderSample},
+    telemetry::metrics::{
+        checks::Checks,
+        jwks::{JwksMetrics, ProviderSample},
+    },
 };
 
 /// The metrics of one server.
 pub struct Metrics {
     registry: Registry,
-    checks: IntCounterVec,
+    checks: Checks,
     allowed: Histogram,
     denied: Histogram,
     fault: Histogram,
@@ -74,11 +78,11 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1);
         let duration = new.histogram("claimgate_check_duration_seconds", "Time of one check.")?;
         Ok(Self {
-            checks: new.counters(
+            checks: Checks::new(new.counters(
                 "claimgate_checks_total",
                 "Checks by their end.",
                 &["outcome", "reason", "provider", "policy"],
-            )?,
+            )?),
             allowed: duration.with_label_values(&["allowed"]),
             denied: duration.with_label_values(&["denied"]),
             fault: duration.with_label_values(&["fault"]),
@@ -103,7 +107,7 @@ impl Metrics {
         let policy = decision
             .policy()
             .map_or("", |policy| policy.name.as_ref().map_or("inline", Name::as_str));
-        self.checks.with_label_values(&[outcome, reason, provider, policy]).inc();
+        self.checks.count([outcome, reason, provider, policy]);
         match decision {
             Decision::Allow(_) => self.allowed.observe(took.as_secs_f64()),
             Decision::Refuse(refuse) => match refuse.reason {

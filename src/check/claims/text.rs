@@ -2,6 +2,8 @@
 //!
 //! It does not look claims up and knows no header names.
 
+use std::borrow::Cow;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::check::{
@@ -13,7 +15,7 @@ use crate::check::{
 /// percent-encoded. Null, `""` and `[]` are empty.
 pub(super) fn text(value: Json<'_>) -> Result<String, Unusable> {
     if let Some(elements) = value.elements() {
-        let mut joined = String::new();
+        let mut joined = String::with_capacity(value.0.len());
         for (index, element) in elements.into_iter().enumerate() {
             if index > 0 {
                 joined.push(',');
@@ -24,7 +26,7 @@ pub(super) fn text(value: Json<'_>) -> Result<String, Unusable> {
         }
         return Ok(joined);
     }
-    let mut encoded = String::new();
+    let mut encoded = String::with_capacity(value.0.len());
     match scalar(value) {
         Some(None) => {}
         Some(Some(scalar)) => percent_encode(&scalar, Comma::Keep, &mut encoded),
@@ -45,9 +47,9 @@ pub(super) fn base64url(value: Json<'_>) -> Result<String, Unusable> {
     }
     let text = match scalar(value) {
         Some(text) => text.unwrap_or_default(),
-        None => compact(value)?,
+        None => compact(value)?.into(),
     };
-    Ok(URL_SAFE_NO_PAD.encode(text))
+    Ok(URL_SAFE_NO_PAD.encode(&*text))
 }
 
 fn is_absent(value: Json<'_>) -> bool {
@@ -57,12 +59,12 @@ fn is_absent(value: Json<'_>) -> bool {
 }
 
 /// A scalar's text; `Some(None)` for null; none for arrays, objects and broken strings.
-fn scalar(value: Json<'_>) -> Option<Option<String>> {
+fn scalar(value: Json<'_>) -> Option<Option<Cow<'_, str>>> {
     match value.0.as_bytes().first()? {
         b'{' | b'[' => None,
-        b'"' => value.string().map(|text| Some(text.into_owned())),
+        b'"' => value.string().map(Some),
         b'n' => Some(None),
-        _ => Some(Some(value.0.to_owned())),
+        _ => Some(Some(Cow::Borrowed(value.0))),
     }
 }
 
