@@ -12,5 +12,7 @@
 #[path = "../support.rs"]
 mod support;
 
+mod issuers;
 mod peers;
+mod program;
 mod tokens;
