@@ -18,10 +18,12 @@ use crate::{
         algorithm::Algorithm,
         key::Key,
         key_set::KeySet,
+        refresh::report,
         state::{ProviderState, SetState},
         store::Entry,
     },
     provider::{KeySource, Provider},
+    snapshot::Snapshot,
     telemetry::{
         metrics::jwks::{FetchSample, ProviderSample},
         references::Counted,
@@ -87,7 +89,7 @@ impl Status {
             last_reload_error: cell.last_reload_error().map(|error| error.to_string()),
             providers: snapshot.providers.values().map(|p| self.provider(p, now)).collect(),
             unknown_references: references.counted(),
-            warnings: snapshot.warnings.clone(),
+            warnings: self.warnings(&snapshot),
         }
     }
 
@@ -114,6 +116,17 @@ impl Status {
         };
         let samples: Vec<_> = snapshot.providers.values().map(|p| sample(p)).collect();
         metrics.text(&samples, tokens.bytes())
+    }
+
+    /// What the config makes worth knowing, and what discovery has.
+    fn warnings(&self, snapshot: &Snapshot) -> Vec<String> {
+        let elsewhere = snapshot.providers.values().filter_map(|provider| {
+            let (entry, state) = self.fetched(provider)?;
+            let host = report::elsewhere(&state, entry.place.url())?;
+            let name = &provider.name;
+            Some(format!("provider {name}: discovery names keys on another host, {host}"))
+        });
+        snapshot.warnings.iter().cloned().chain(elsewhere).collect()
     }
 
     fn provider(&self, provider: &Provider, now: Now) -> ProviderReport {

@@ -1,10 +1,15 @@
 //! Keys found by discovery, over real sockets.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use serde_json::json;
 
 use crate::support::{
     claims, config,
-    keys::ES256,
+    keys::{ES256, TestKey},
     request::TestRequest,
     server::TestServer,
     site::{Reply, Site, ok, status},
@@ -110,15 +115,55 @@ async fn what_is_no_document_gives_no_keys() {
 }
 
 #[tokio::test]
+async fn keys_on_another_host_are_used_and_shown() {
+    let keys =
+        Site::at(std::net::Ipv6Addr::LOCALHOST.into(), |_| ok(&ES256.jwks().to_string(), ""));
+    let keys = keys.await;
+    let document = discovery("urn:a", &format!("{}/keys?secret=hush", keys.url));
+    let site = Site::answering(move |_| ok(&document, "")).await;
+    let server = serve(provider("urn:a", &format!("  discovery_url: {}\n", site.url))).await;
+    server.expect(signed("urn:a"), 200, "").await;
+    let warning = "provider a: discovery names keys on another host, [::1]";
+    assert_eq!(server.status().await["warnings"], json!([warning]));
+    let same = issuer(WELL_KNOWN, str::to_owned).await;
+    let server = serve(provider(&same.url, "")).await;
+    assert_eq!(server.status().await["warnings"], json!([]));
+}
+
+#[tokio::test]
+async fn the_document_is_read_again_with_each_refresh() {
+    let (old, new) = (ES256.jwks(), TestKey::with_kid("ES256", "new"));
+    let moved = Arc::new(AtomicBool::new(false));
+    let (has_moved, new_set) = (moved.clone(), new.jwks());
+    let site = Site::answering(move |head| {
+        let url =
+            format!("http://{}", head.split("host: ").nth(1).unwrap().lines().next().unwrap());
+        let path = if has_moved.load(Ordering::Relaxed) { "new" } else { "old" };
+        match head.split(' ').nth(1).unwrap() {
+            "/old" => ok(&old.to_string(), "etag: 1\r\n"),
+            "/new" if head.contains("if-none-match") => status(304, ""),
+            "/new" => ok(&new_set.to_string(), "etag: 1\r\n"),
+            _document => ok(&discovery("urn:a", &format!("{url}/{path}")), ""),
+        }
+    })
+    .await;
+    let server = serve(provider("urn:a", &format!("  discovery_url: {}\n", site.url))).await;
+    server.expect(signed("urn:a"), 200, "").await;
+    moved.store(true, Ordering::Relaxed);
+    server.expect(TestRequest::bearer(&new.token(&claims("urn:a"))), 200, "").await;
+    server.expect(signed("urn:a"), 401, "key_unknown").await;
+}
+
+#[tokio::test]
 async fn a_document_that_goes_leaves_the_good_keys() {
-    let gone = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let gone = Arc::new(AtomicBool::new(false));
     let is_gone = gone.clone();
     let site = Site::answering(move |head| {
         let url =
             format!("http://{}", head.split("host: ").nth(1).unwrap().lines().next().unwrap());
         if head.starts_with("GET /keys ") {
             ok(&ES256.jwks().to_string(), "")
-        } else if is_gone.load(std::sync::atomic::Ordering::Relaxed) {
+        } else if is_gone.load(Ordering::Relaxed) {
             Reply::Bytes(String::new())
         } else {
             ok(&discovery("urn:a", &format!("{url}/keys")), "")
@@ -126,8 +171,8 @@ async fn a_document_that_goes_leaves_the_good_keys() {
     })
     .await;
     let server = serve(provider("urn:a", &format!("  discovery_url: {}\n", site.url))).await;
-    gone.store(true, std::sync::atomic::Ordering::Relaxed);
-    let unknown = crate::support::keys::TestKey::with_kid("ES256", "new");
+    gone.store(true, Ordering::Relaxed);
+    let unknown = TestKey::with_kid("ES256", "new");
     let unknown = TestRequest::bearer(&unknown.token(&claims("urn:a")));
     server.expect(unknown, 503, "keys_unavailable").await;
     server.expect(signed("urn:a"), 200, "").await;

@@ -1,6 +1,10 @@
 //! Key sets over TLS: whose certificate is believed, and how loudly one is not asked for.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use axum::{Router, routing::get};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -18,7 +22,11 @@ use tokio_rustls::{
 };
 
 use crate::support::{
-    answer::Answer, claims, keys::ES256, request::TestRequest, server::TestServer,
+    answer::Answer,
+    claims,
+    keys::{ES256, TestKey},
+    request::TestRequest,
+    server::TestServer,
 };
 
 const ISSUER: &str = "https://issuer.example";
@@ -27,6 +35,7 @@ const ISSUER: &str = "https://issuer.example";
 struct TlsIssuer {
     uri: String,
     ca_pem: String,
+    acceptor: Arc<Mutex<TlsAcceptor>>,
     _server: JoinSet<()>,
 }
 
@@ -37,10 +46,16 @@ impl TlsIssuer {
         let uri = format!("https://{}/jwks", tcp.local_addr().unwrap());
         let jwks = ES256.jwks().to_string();
         let routes = Router::new().route("/jwks", get(async move || jwks.clone()));
-        let listener = Listener { tcp, tls: TlsAcceptor::from(Arc::new(config)) };
+        let acceptor = Arc::new(Mutex::new(TlsAcceptor::from(Arc::new(config))));
+        let listener = Listener { tcp, tls: acceptor.clone() };
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        Self { uri, ca_pem, _server: server }
+        Self { uri, ca_pem, acceptor, _server: server }
+    }
+
+    /// Shows the certificate of another authority from now on.
+    fn now_is_another(&self) {
+        *self.acceptor.lock().unwrap() = TlsAcceptor::from(Arc::new(certificates().1));
     }
 }
 
@@ -68,7 +83,7 @@ fn pem(der: &[u8]) -> String {
 
 struct Listener {
     tcp: TcpListener,
-    tls: TlsAcceptor,
+    tls: Arc<Mutex<TlsAcceptor>>,
 }
 
 impl axum::serve::Listener for Listener {
@@ -79,7 +94,8 @@ impl axum::serve::Listener for Listener {
         loop {
             let (stream, address) = self.tcp.accept().await.unwrap();
             // A client that does not believe us hangs up.
-            if let Ok(stream) = self.tls.accept(stream).await {
+            let tls = self.tls.lock().unwrap().clone();
+            if let Ok(stream) = tls.accept(stream).await {
                 return (stream, address);
             }
         }
@@ -132,6 +148,17 @@ async fn the_ca_file_of_another_authority_changes_nothing() {
     let mixed = TlsIssuer { ca_pem: other.ca_pem, ..issuer };
     let server = serve(&mixed, "ca_file: 'CA'").await;
     assert_eq!(ask(&server).await.reason(), "keys_unavailable");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_believed_any_more_leaves_the_good_keys() {
+    let issuer = TlsIssuer::start().await;
+    let server = serve(&issuer, "ca_file: 'CA'").await;
+    issuer.now_is_another();
+    let unknown = TestKey::with_kid("ES256", "new").token(&claims(ISSUER));
+    server.expect(TestRequest::bearer(&unknown), 503, "keys_unavailable").await;
+    assert_eq!(ask(&server).await.status, 200);
+    assert_eq!(server.status().await["providers"][0]["state"], "stale");
 }
 
 #[tokio::test]

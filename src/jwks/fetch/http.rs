@@ -48,7 +48,10 @@ async fn get(request: &FetchRequest) -> Result<Fetched, FetchError> {
         dial::permit(dialled.host_str().unwrap_or_default()).map_err(|_| FetchError::Forbidden)?;
     }
     let headers = headers(request, &url)?;
-    let client = client(&request.place, &request.url, proxy)?;
+    let (place, address) = (request.place.clone(), request.url.clone());
+    // It reads the system's roots, which takes milliseconds that checks must not wait for.
+    let built = tokio::task::spawn_blocking(move || client(&place, &address, proxy));
+    let client = built.await.unwrap_or(Err(FetchError::TlsSetup))?;
     let response = client.get(url).headers(headers).send().await.map_err(|e| category(&e))?;
     let status = response.status();
     let answered = response.headers();
@@ -141,6 +144,11 @@ fn client(place: &JwksPlace, url: &str, proxy: Option<Url>) -> Result<Client, Fe
     } else if url::is_loopback(url) {
         // HTTP_PROXY and its kin are for what is outside of this machine.
         builder = builder.no_proxy();
+        let plain = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
+        if plain && place.ca == CaFile::None {
+            // Nothing here needs the system's roots.
+            return builder.tls_certs_only([]).build().map_err(|_| FetchError::TlsSetup);
+        }
     }
     match &place.ca {
         CaFile::None => {}
