@@ -34,5 +34,6 @@ mod smoke;
 mod tls;
 mod tokens;
 mod unavailable;
+mod vectors;
 mod verified;
 mod waiting;
