@@ -27,6 +27,7 @@ mod own_routes;
 mod provider_pages;
 mod proxies;
 mod references;
+mod refusals;
 mod reload;
 mod restart;
 mod routes;
