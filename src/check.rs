@@ -5,6 +5,7 @@
 
 pub mod authorize;
 pub mod claims;
+pub mod conditions;
 pub mod credential;
 pub mod decision;
 pub mod forward;
@@ -21,6 +22,7 @@ use std::{borrow::Cow, sync::Arc};
 use crate::{
     check::{
         authorize::{identity_headers, scopes},
+        conditions::{Asked, Unmet},
         credential::Presented,
         decision::{Allow, Credentials, Decision, Denial, Identity, Reason, Refuse},
         observe::{Check, FirstFailure, Observer},
@@ -29,7 +31,7 @@ use crate::{
         verify::{Candidate, FoundKeys, KeyProblem, KeyQuery, Rejected, Statement, Verified},
     },
     clock::Now,
-    header::HeaderTarget,
+    header::{HeaderTarget, OwnedHeaders},
     policy::{Mode, Policy, Preflight},
     snapshot::Snapshot,
 };
@@ -80,7 +82,7 @@ pub fn decide<'s, H: Host>(
     let Resolved { policy, unknown } = route::resolve(view, snapshot);
     let decision = match policy {
         Err(reason) => Decision::Refuse(Refuse::without_policy(reason)),
-        Ok(policy) => match under(policy, view, host, now) {
+        Ok(policy) => match under(policy, view, &snapshot.owned_headers, host, now) {
             Ok(decision) => decision,
             Err(wait) => return Progress::Wait(wait),
         },
@@ -92,6 +94,7 @@ pub fn decide<'s, H: Host>(
 fn under<'s, H: Host>(
     policy: Cow<'s, Policy>,
     view: &CheckView<'_>,
+    owned: &OwnedHeaders,
     host: &H,
     now: Now,
 ) -> Result<Decision<'s>, H::Wait> {
@@ -104,12 +107,13 @@ fn under<'s, H: Host>(
             let credentials = forward::missing(&view.http, &policy);
             return Ok(pass(policy, None, credentials));
         }
-        Err(denial) => return Ok(settle(policy, Reason::from(denial).into(), view)),
+        Err(denial) => return Ok(settle(policy, Reason::from(denial).into(), &view.http)),
     };
+    let asked = Asked { http: &view.http, owned, now };
     if let Some(verified) = host.recall(&presented.token, &policy, now) {
-        return Ok(authorize(&verified, policy, &presented, view, &mut FirstFailure));
+        return Ok(authorize(&verified, policy, &presented, asked, &mut FirstFailure));
     }
-    with_token(&presented, view, policy, host, now, &mut FirstFailure)
+    with_token(&presented, policy, asked, host, &mut FirstFailure)
 }
 
 /// Decides on one token of a request, wherever that would carry it, and tells `observer` of every
@@ -123,6 +127,7 @@ pub fn explain<'s, H: Host>(
     observer: &mut impl Observer,
 ) -> Progress<'s, H::Wait> {
     let Resolved { policy, unknown } = route::resolve(view, snapshot);
+    let asked = Asked { http: &view.http, owned: &snapshot.owned_headers, now };
     let decision = match policy {
         Err(reason) => Decision::Refuse(Refuse::without_policy(reason)),
         Ok(policy) if policy.mode == Mode::Anonymous => pass(policy, None, Credentials::default()),
@@ -130,11 +135,11 @@ pub fn explain<'s, H: Host>(
             let reason = Denial::TokenMalformed.into();
             // Whether it goes on or not, there is nothing more to look at.
             let _ = observer.observe(Check::Structure, Err(reason));
-            settle(policy, reason.into(), view)
+            settle(policy, reason.into(), &view.http)
         }
         Ok(policy) => {
             let presented = Presented { token: token.into(), place: None };
-            match with_token(&presented, view, policy, host, now, observer) {
+            match with_token(&presented, policy, asked, host, observer) {
                 Ok(decision) => decision,
                 Err(wait) => return Progress::Wait(wait),
             }
@@ -146,25 +151,24 @@ pub fn explain<'s, H: Host>(
 /// Decides on a token that was not verified before; the error is a wait for keys.
 fn with_token<'s, H: Host>(
     presented: &Presented<'_>,
-    view: &CheckView<'_>,
     policy: Cow<'s, Policy>,
+    asked: Asked<'_>,
     host: &H,
-    now: Now,
     observer: &mut impl Observer,
 ) -> Result<Decision<'s>, H::Wait> {
     let token = &*presented.token;
-    Ok(match verify(token, &policy, host, now, observer)? {
+    Ok(match verify(token, &policy, host, asked.now, observer)? {
         Ok(verified) => {
             let verified = Arc::new(verified);
             host.remember(token, &policy, &verified);
-            authorize(&verified, policy, presented, view, observer)
+            authorize(&verified, policy, presented, asked, observer)
         }
         Err(rejected) => {
             if let Some(unproven) = &rejected.unproven {
                 // Only for the report of an observer that went on: the token stays refused.
-                let _ = authorized(unproven, &policy, observer);
+                let _ = authorized(unproven, &policy, asked, observer);
             }
-            settle(policy, rejected, view)
+            settle(policy, rejected, asked.http)
         }
     })
 }
@@ -190,16 +194,24 @@ fn verify<H: Host>(
     Ok(candidate.finish(keys, policy, now, observer))
 }
 
-/// What the token may do on this route: scopes, rules.
+/// What the token may do on this route: scopes, then the conditions of the policy.
 fn authorized(
     statement: &Statement,
     policy: &Policy,
+    asked: Asked<'_>,
     observer: &mut impl Observer,
-) -> Result<(), Reason> {
+) -> Result<(), Unmet> {
     let granted = scopes(statement, policy).map_err(Reason::from);
     observer.observe(Check::Scope, granted)?;
-    observer.observe(Check::Rules, Ok(()))?;
-    granted
+    let met = match policy.conditions.as_deref() {
+        Some(conditions) => conditions::check(statement, conditions, &policy.token_from, asked),
+        None => Ok(()),
+    };
+    let result = met.as_ref().copied().map_err(|unmet| unmet.reason);
+    let stop = observer.observe(Check::Rules, result);
+    granted?;
+    met?;
+    Ok(stop?)
 }
 
 /// Scopes and headers: what depends on the route and so is decided anew for every request.
@@ -207,23 +219,28 @@ fn authorize<'s>(
     verified: &Verified,
     policy: Cow<'s, Policy>,
     presented: &Presented<'_>,
-    view: &CheckView<'_>,
+    asked: Asked<'_>,
     observer: &mut impl Observer,
 ) -> Decision<'s> {
-    let identity = Identity::of(verified);
-    let allowed = authorized(verified, &policy, observer)
-        .and_then(|()| written(verified, &policy, &presented.token, observer))
-        .and_then(|set| Ok((set, forward::verified(&view.http, &policy, presented.place)?)));
+    let mut identity = Identity::of(verified);
+    let allowed = authorized(verified, &policy, asked, observer)
+        .and_then(|()| Ok(written(verified, &policy, &presented.token, observer)?))
+        .and_then(|set| {
+            let credentials = forward::verified(asked.http, &policy, presented.place);
+            Ok((set, credentials.map_err(Reason::from)?))
+        });
     let (set, credentials, reason) = match allowed {
         Ok((set, credentials)) => (set, credentials, None),
-        Err(reason) => match let_through(reason, &policy, &view.http) {
-            Some(credentials) => (Vec::new(), credentials, Some(reason)),
-            None => {
+        Err(Unmet { reason, rule }) => {
+            identity.rule = rule;
+            if let Some(credentials) = let_through(reason, &policy, asked.http) {
+                (Vec::new(), credentials, Some(reason))
+            } else {
                 let provider = Some(identity.provider.clone());
                 let (policy, identity) = (Some(policy), Some(identity));
                 return Decision::Refuse(Refuse { reason, policy, provider, identity });
             }
-        },
+        }
     };
     Decision::Allow(Allow { set, credentials, reason, policy, identity: Some(identity) })
 }
@@ -241,16 +258,16 @@ fn written(
 }
 
 /// What the mode makes of a refusal: the one place that turns one into an allow.
-fn settle<'s>(policy: Cow<'s, Policy>, rejected: Rejected, view: &CheckView<'_>) -> Decision<'s> {
+fn settle<'s>(policy: Cow<'s, Policy>, rejected: Rejected, http: &HttpView<'_>) -> Decision<'s> {
     let Rejected { reason, provider, .. } = rejected;
     let missing = reason == Denial::CredentialsMissing.into();
     let credentials = match policy.mode {
         Mode::Optional | Mode::Permissive if missing => {
             let reason = Some(reason).filter(|_| policy.mode == Mode::Permissive);
-            let credentials = forward::missing(&view.http, &policy);
+            let credentials = forward::missing(http, &policy);
             return pass(policy, reason, credentials);
         }
-        Mode::Permissive => let_through(reason, &policy, &view.http),
+        Mode::Permissive => let_through(reason, &policy, http),
         Mode::Strict | Mode::Optional | Mode::Anonymous => None,
     };
     match credentials {
@@ -288,7 +305,8 @@ fn pass(policy: Cow<'_, Policy>, reason: Option<Reason>, credentials: Credential
 impl Identity {
     fn of(verified: &Verified) -> Self {
         let subject = verified.claims.member("sub").and_then(|sub| sub.string());
-        Self { provider: verified.provider.clone(), subject: subject.map(Cow::into_owned) }
+        let subject = subject.map(Cow::into_owned);
+        Self { provider: verified.provider.clone(), subject, rule: None }
     }
 }
 

@@ -118,6 +118,12 @@ impl OwnedHeaders {
         gone.map(|name| &**name)
     }
 
+    /// Whether `name`, in lower case, is one of them.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.names.binary_search_by(|own| (**own).cmp(name)).is_ok()
+    }
+
     /// The names in order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
         self.names.iter()

@@ -2,6 +2,7 @@
 //!
 //! It does not choose the policy of a request; `check/route.rs` does.
 
+pub mod conditions;
 pub mod rule;
 pub mod token_place;
 
@@ -9,6 +10,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     header::HeaderTarget,
+    policy::conditions::Conditions,
     policy::token_place::TokenPlace,
     provider::{Issuer, Name, Provider},
 };
@@ -26,6 +28,8 @@ pub struct Policy {
     pub audiences: Vec<Vec<String>>,
     /// What the token's scopes must contain.
     pub scopes: ScopeRule,
+    /// What else is asked of the token and the request; none where nothing is.
+    pub conditions: Option<Arc<Conditions>>,
     /// Where a request may carry its token.
     pub token_from: Vec<TokenPlace>,
     /// Whether a CORS preflight passes without one.

@@ -74,6 +74,14 @@ impl Claims {
         self.json.get(self.members.get(found)?.value.clone()).map(Json)
     }
 
+    /// Every top-level member, by name.
+    pub fn members(&self) -> impl Iterator<Item = (&str, Json<'_>)> {
+        self.members.iter().filter_map(|member| {
+            let value = self.json.get(member.value.clone())?;
+            Some((member.name.in_payload(&self.json), Json(value)))
+        })
+    }
+
     /// The claim at `path`: an exact top-level member first, then its steps.
     #[must_use]
     pub fn find(&self, path: &ClaimPath) -> Option<Json<'_>> {

@@ -32,6 +32,7 @@ pub enum Denial {
     AudienceNotAllowed,
     ClaimsRejected,
     ScopeInsufficient,
+    RuleDenied,
     RequestMalformed,
 }
 
@@ -140,6 +141,7 @@ impl Denial {
             Self::AudienceNotAllowed => token("audience_not_allowed", "audience not accepted"),
             Self::ClaimsRejected => token("claims_rejected", "claims not accepted"),
             Self::ScopeInsufficient => SCOPE_INSUFFICIENT,
+            Self::RuleDenied => RULE_DENIED,
         }
     }
 }
@@ -158,6 +160,14 @@ const SCOPE_INSUFFICIENT: Row = Row {
     error: "insufficient_scope",
     description: "scope missing",
     challenge: Challenge::WithError,
+};
+
+const RULE_DENIED: Row = Row {
+    label: "rule_denied",
+    status: HttpStatus::Forbidden,
+    error: "access_denied",
+    description: "access denied",
+    challenge: Challenge::Bare,
 };
 
 impl Fault {
@@ -258,6 +268,8 @@ pub struct Identity {
     pub provider: Arc<Provider>,
     /// `sub`, if it is a string.
     pub subject: Option<String>,
+    /// The rule, or the key of the policy, that is not met.
+    pub rule: Option<String>,
 }
 
 /// A request that is answered by Envoy with an error.

@@ -91,6 +91,7 @@ pub(crate) fn policy(name: &str, providers: &[Arc<Provider>]) -> Policy {
         accepts: Accepts::new(providers, Vec::new()).unwrap(),
         audiences: Vec::new(),
         scopes: ScopeRule::default(),
+        conditions: None,
         token_from: vec![TokenPlace::authorization()],
         preflight: Preflight::Check,
         forward_token: ForwardToken::Keep,

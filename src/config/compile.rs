@@ -3,6 +3,7 @@
 //! Pure: it reads no file (side files are handed in as bytes), no clock and no network.
 
 mod algorithms;
+mod conditions;
 mod headers;
 mod keys;
 mod policy;

@@ -190,6 +190,9 @@ fn dynamic_metadata(to: &mut Members<'_>, decision: &Decision<'_>) {
         if let Some(subject) = &identity.subject {
             to.text("subject", subject);
         }
+        if let Some(rule) = &identity.rule {
+            to.text("rule", rule);
+        }
     }
 }
 

@@ -31,6 +31,7 @@ mod refusals;
 mod reload;
 mod restart;
 mod routes;
+mod rules;
 mod smoke;
 mod tls;
 mod tokens;

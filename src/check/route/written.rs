@@ -153,6 +153,7 @@ impl<'a> Written<'a> {
                 all_of: self.scopes.as_deref().map(owned).unwrap_or_default(),
                 any_of: Vec::new(),
             },
+            conditions: None,
             token_from: vec![TokenPlace::authorization()],
             preflight: Preflight::Check,
             forward_token: ForwardToken::Keep,

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     config::{
-        compile::{headers::Targets, token_from},
+        compile::{conditions, headers::Targets, token_from},
         document::Spanned,
         file::policy::{ForwardTokenFile, PolicyFile, ScopesFile},
         problem::{Findings, Place},
@@ -33,12 +33,8 @@ pub(super) fn compile(
         refuse_nobody(mode, place, findings);
     }
     let scopes = scopes(written.scopes.as_ref(), findings);
-    if let (Some(Mode::Optional), Some(rule), Some(at)) = (mode, &scopes, &written.scopes)
-        && *rule != ScopeRule::default()
-    {
-        let message = "in mode optional a request without a credential passes whatever the scopes";
-        findings.warn(&at.place, message);
-    }
+    conditions::warn_of_mode(written, mode, findings);
+    let conditions = conditions::compile(&written.conditions, findings);
     let named = named(&written.providers, providers, findings);
     let token_from = token_from::compile(written.token_from.as_ref(), targets, findings);
     let forward_token = forward_token(written.forward_token.as_ref(), &named, targets, findings);
@@ -52,6 +48,7 @@ pub(super) fn compile(
         accepts: accepts?,
         audiences: written.audiences.iter().cloned().collect(),
         scopes: scopes?,
+        conditions: conditions?,
         token_from: token_from?,
         preflight: match written.allow_cors_preflight.as_ref().map(|allow| allow.value) {
             Some(true) => Preflight::Allow,

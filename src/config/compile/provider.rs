@@ -129,7 +129,7 @@ fn scope_claims(
 }
 
 /// RFC 6901 section 3: in a JSON Pointer `~` stands only before 0 or 1.
-fn claim_path(written: &Spanned<String>, findings: &mut Findings) -> Option<ClaimPath> {
+pub(super) fn claim_path(written: &Spanned<String>, findings: &mut Findings) -> Option<ClaimPath> {
     let is_pointer = written.value.starts_with('/');
     let mut after_tilde = written.value.split('~').skip(1);
     if is_pointer && after_tilde.any(|rest| !rest.starts_with(['0', '1'])) {

@@ -1,5 +1,6 @@
 //! Whole configs, from text to meaning: names, providers, and what every test here needs.
 
+mod conditions;
 mod headers;
 mod jwks;
 mod policy;

@@ -67,6 +67,15 @@ impl<'d> Node<'d> {
         None
     }
 
+    /// The whole number, if it is one.
+    #[must_use]
+    pub fn as_integer(&self) -> Option<i64> {
+        if let YamlData::Value(Scalar::Integer(value)) = self.yaml.data {
+            return Some(value);
+        }
+        None
+    }
+
     /// A string, possibly empty.
     #[must_use]
     pub fn string(self) -> Option<Spanned<String>> {
@@ -100,10 +109,10 @@ impl<'d> Node<'d> {
     /// A whole number.
     #[must_use]
     pub fn integer(self) -> Option<Spanned<i64>> {
-        if let YamlData::Value(Scalar::Integer(value)) = self.yaml.data {
-            return Some(self.spanned(value));
+        match self.as_integer() {
+            Some(value) => Some(self.spanned(value)),
+            None => self.wrong_type("a whole number"),
         }
-        self.wrong_type("a whole number")
     }
 
     /// An unsigned integer followed by `s`, `m` or `h`; at most ten years.

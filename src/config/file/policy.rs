@@ -4,6 +4,7 @@
 
 use crate::config::{
     document::{Spanned, mapping::Mapping, node::Node},
+    file::condition::ConditionsFile,
     problem::Place,
 };
 
@@ -24,6 +25,8 @@ pub struct PolicyFile {
     pub audiences: Option<Vec<String>>,
     /// `scopes`.
     pub scopes: Option<ScopesFile>,
+    /// `subjects`, `claims` and `rules`.
+    pub conditions: ConditionsFile,
     /// `token_from`.
     pub token_from: Option<TokenFromFile>,
     /// `allow_cors_preflight`.
@@ -98,6 +101,7 @@ impl PolicyFile {
             mode: map.optional("mode", Node::text),
             audiences: map.optional("audiences", |node| node.full_list(plain_text)),
             scopes: map.optional("scopes", ScopesFile::read),
+            conditions: ConditionsFile::read(&mut map),
             token_from: map.optional("token_from", TokenFromFile::read),
             allow_cors_preflight: map.optional("allow_cors_preflight", Node::boolean),
             forward_token: map.optional("forward_token", forward_token),
@@ -255,7 +259,7 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_unknown() {
-        for key in ["rules", "metadata_claims", "protected_resource"] {
+        for key in ["metadata_claims", "protected_resource"] {
             let expected = format!("13: policies[0].{key}: unknown key");
             check(&format!("{{name: a, {key}: []}}"), &[&expected]);
         }

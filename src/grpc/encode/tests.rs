@@ -226,7 +226,8 @@ fn a_policy_may_answer_403_where_the_audience_does_not_match_and_only_there() {
 
 #[test]
 fn a_client_never_learns_what_the_operator_learns() {
-    let identity = Identity { provider: Arc::new(okta()), subject: Some("alice".into()) };
+    let identity =
+        Identity { provider: Arc::new(okta()), subject: Some("alice".into()), rule: None };
     for (reason, label, ..) in TABLE {
         let (provider, identity) = (Some(Arc::new(okta())), Some(identity.clone()));
         let policy = Some(Cow::Owned(orders(okta())));
@@ -316,7 +317,11 @@ fn the_dynamic_metadata_names_provider_and_subject_only_of_a_verified_token() {
     let label = ("reason", "scope_insufficient");
     check_metadata(&unverified(None), &[("outcome", "denied"), label]);
     let identity = |subject: Option<&str>| {
-        Some(Identity { provider: Arc::new(okta()), subject: subject.map(str::to_owned) })
+        Some(Identity {
+            provider: Arc::new(okta()),
+            subject: subject.map(str::to_owned),
+            rule: None,
+        })
     };
     let known = [("outcome", "denied"), ("provider", "okta"), label];
     check_metadata(&unverified(identity(None)), &known);

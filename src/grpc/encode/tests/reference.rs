@@ -90,6 +90,7 @@ fn metadata(decision: &Decision<'_>) -> Struct {
         ("policy", policy),
         ("provider", identity.map(|identity| identity.provider.name.as_str())),
         ("subject", identity.and_then(|identity| identity.subject.as_deref())),
+        ("rule", identity.and_then(|identity| identity.rule.as_deref())),
     ];
     let fields = fields.into_iter().filter_map(|(name, text)| Some((name, text?.to_owned())));
     let fields = message(fields.map(|(name, text)| (name, Kind::StringValue(text))));
@@ -116,8 +117,10 @@ fn policy() -> impl Strategy<Value = Policy> {
 }
 
 fn identity() -> impl Strategy<Value = Option<Identity>> {
-    proptest::option::of(proptest::option::of("\\PC{0,300}"))
-        .prop_map(|is| is.map(|subject| Identity { provider: Arc::new(okta()), subject }))
+    let one = (proptest::option::of("\\PC{0,300}"), proptest::option::of("[a-z.]{1,63}"));
+    let one =
+        one.prop_map(|(subject, rule)| Identity { provider: Arc::new(okta()), subject, rule });
+    proptest::option::of(one)
 }
 
 fn decision() -> impl Strategy<Value = Decision<'static>> {

@@ -1,0 +1,173 @@
+//! Whether a token, and the request that brought it, meet the conditions of a policy.
+//!
+//! It proves nothing about the token, and scopes are not its business (`check/authorize.rs`).
+
+use std::borrow::Cow;
+
+use crate::{
+    check::{
+        claims::Json,
+        decision::{Denial, Reason},
+        request::HttpView,
+        verify::Statement,
+    },
+    clock::Now,
+    header::OwnedHeaders,
+    policy::{
+        conditions::{ClaimCondition, Conditions, Scalar},
+        rule::{self, Facts, Refusal, Unreadable},
+        token_place::TokenPlace,
+    },
+};
+
+/// What conditions may look at beside the token.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// What the client sent.
+    pub http: &'a HttpView<'a>,
+    /// The headers that only claimgate may set: rules never see what a client wrote there.
+    pub owned: &'a OwnedHeaders,
+    /// The time of the check.
+    pub now: Now,
+}
+
+/// A condition that is not met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// `rule_denied`, or `request_malformed` where a rule looks at what cannot be read.
+    pub reason: Reason,
+    /// The rule, or the key of the policy, that says so.
+    pub rule: Option<String>,
+}
+
+impl From<Reason> for Unmet {
+    fn from(reason: Reason) -> Self {
+        Self { reason, rule: None }
+    }
+}
+
+/// Whether every condition is met: subjects, then claims, then rules.
+///
+/// # Errors
+/// The first that is not.
+pub fn check(
+    statement: &Statement,
+    conditions: &Conditions,
+    places: &[TokenPlace],
+    asked: Asked<'_>,
+) -> Result<(), Unmet> {
+    let denied = |rule: String| Unmet { reason: Denial::RuleDenied.into(), rule: Some(rule) };
+    if !has_subject(statement, &conditions.subjects) {
+        return Err(denied("subjects".to_owned()));
+    }
+    let unmet = conditions.claims.iter().position(|condition| !has_value(statement, condition));
+    if let Some(index) = unmet {
+        return Err(denied(format!("claims[{index}]")));
+    }
+    if conditions.rules.is_empty() {
+        return Ok(());
+    }
+    conditions.rules.check(&Known { statement, places, asked }).map_err(|refusal| match refusal {
+        Refusal::Rule(rule) => denied(rule.name.as_str().to_owned()),
+        Refusal::Request(rule) => {
+            let rule = Some(rule.name.as_str().to_owned());
+            Unmet { reason: Denial::RequestMalformed.into(), rule }
+        }
+    })
+}
+
+fn has_subject(statement: &Statement, subjects: &[String]) -> bool {
+    let subject = || statement.claims.member("sub").and_then(Json::string);
+    subjects.is_empty() || subject().is_some_and(|own| subjects.iter().any(|one| *one == own))
+}
+
+fn has_value(statement: &Statement, condition: &ClaimCondition) -> bool {
+    let Some(value) = statement.claims.find(&condition.claim) else { return false };
+    let accepted = |value: Json<'_>| condition.any_of.iter().any(|one| equals(value, one));
+    match value.elements() {
+        Some(elements) => elements.into_iter().any(accepted),
+        None => accepted(value),
+    }
+}
+
+/// Numbers are compared as they were written: `5.0` is not `5`.
+fn equals(value: Json<'_>, scalar: &Scalar) -> bool {
+    match scalar {
+        Scalar::Text(text) => value.string().is_some_and(|own| own == *text),
+        Scalar::Integer(integer) => value.0 == integer.to_string(),
+        Scalar::Boolean(boolean) => value.0 == boolean.to_string(),
+    }
+}
+
+/// What a rule may know.
+struct Known<'a> {
+    statement: &'a Statement,
+    /// Where credentials may stand.
+    places: &'a [TokenPlace],
+    asked: Asked<'a>,
+}
+
+impl Facts for Known<'_> {
+    fn claim(&self, name: &str) -> Option<&str> {
+        self.statement.claims.member(name).map(|Json(json)| json)
+    }
+
+    fn each_claim<'f>(&'f self, show: &mut dyn FnMut(&'f str, &'f str)) {
+        self.statement.claims.members().for_each(|(name, Json(json))| show(name, json));
+    }
+
+    fn provider(&self) -> &str {
+        self.statement.provider.name.as_str()
+    }
+
+    fn scopes(&self) -> Vec<String> {
+        self.statement.scopes()
+    }
+
+    fn now(&self) -> i64 {
+        #[expect(clippy::cast_possible_truncation, reason = "a float casts to the nearest integer")]
+        let seconds = self.asked.now.unix.floor() as i64;
+        seconds
+    }
+
+    fn method(&self) -> Result<Cow<'_, str>, Unreadable> {
+        let method = self.asked.http.method;
+        if method.is_empty() { Err(Unreadable) } else { Ok(method.into()) }
+    }
+
+    fn path(&self) -> Result<Cow<'_, str>, Unreadable> {
+        self.asked.http.plain_path().map_err(|_| Unreadable)
+    }
+
+    fn host(&self) -> Result<Cow<'_, str>, Unreadable> {
+        self.asked.http.host_name().map_err(|_| Unreadable)
+    }
+
+    /// Repeated lines are joined by `,`, as Envoy does; bytes that are no UTF-8 become U+FFFD.
+    fn headers(&self) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+        let mut headers: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+        let carries_token = |name: &str| {
+            self.places.iter().any(|place| match place {
+                TokenPlace::Header { name: own, .. } => {
+                    name.replace('_', "-") == own.replace('_', "-")
+                }
+                TokenPlace::Query(_) | TokenPlace::Cookie(_) => false,
+            })
+        };
+        for (name, value) in &self.asked.http.headers.0 {
+            let name = name.to_ascii_lowercase();
+            if rule::is_hidden(&name) || self.asked.owned.contains(&name) || carries_token(&name) {
+                continue;
+            }
+            let value = String::from_utf8_lossy(value);
+            match headers.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, values)) => *values = format!("{values},{value}").into(),
+                None => headers.push((name.into(), value)),
+            }
+        }
+        headers
+    }
+}
+
+#[cfg(test)]
+mod tests;
