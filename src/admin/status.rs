@@ -176,9 +176,13 @@ fn keys(
     state: Option<&SetState>,
 ) -> Option<Arc<KeySet>> {
     match &provider.keys {
-        KeySource::Remote(_) if supply == ProviderState::Unavailable => None,
         KeySource::Local(set) => Some(set.clone()),
         KeySource::Unreadable => None,
+        KeySource::Remote(_)
+            if matches!(supply, ProviderState::Unavailable | ProviderState::Pending) =>
+        {
+            None
+        }
         KeySource::Remote(_) => state?.keys.as_ref().map(|(set, _)| set.clone()),
     }
 }

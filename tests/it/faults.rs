@@ -41,6 +41,17 @@ async fn check(bad: impl Fn() -> Reply + Send + Sync + 'static, last_error: &str
         (&json!("stale"), &json!(last_error))
     );
     assert_eq!(provider["keys"][0]["kid"], json!(*ES256.kid));
+    let now = crate::support::unix() as f64;
+    let fetched = server.metric("claimgate_jwks_last_success_timestamp_seconds{provider=\"a\"}");
+    assert!((now - 60.0..=now + 1.0).contains(&fetched.await.unwrap()));
+    for (sample, least) in [
+        ("claimgate_jwks_fetches_total{provider=\"a\",result=\"success\"}", 1.0),
+        ("claimgate_jwks_consecutive_failures{provider=\"a\"}", 1.0),
+        ("claimgate_jwks_keys{provider=\"a\"}", 1.0),
+        ("claimgate_providers{state=\"stale\"}", 1.0),
+    ] {
+        assert!(server.metric(sample).await.unwrap() >= least, "{sample}");
+    }
 }
 
 fn raw(text: &str) -> Reply {

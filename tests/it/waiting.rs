@@ -1,6 +1,13 @@
 //! How long a check waits for keys, on a paused clock and without sockets.
 
-use std::{future::pending, time::Duration};
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use claimgate::jwks::fetch::{FetchError, FetchJwks, FetchRequest, Fetching};
 use tokio::time::{Instant, sleep};
@@ -63,6 +70,49 @@ async fn a_wait_is_bounded_by_the_time_out_of_the_tokens_own_provider() {
 async fn all_waits_of_a_check_together_are_bounded() {
     let second = Duration::from_millis(1500);
     check(&["timeout: 2s, refresh_cooldown: 1s"], Slow(Some(second)), FIVE, 2000).await;
+}
+
+/// The first fetch takes this long; every one is counted.
+#[derive(Clone)]
+struct Counted(Duration, Arc<AtomicUsize>);
+
+impl FetchJwks for Counted {
+    fn fetch(&self, _: FetchRequest) -> Fetching {
+        let Self(takes, count) = self.clone();
+        count.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move {
+            sleep(takes).await;
+            Ok(ES256.jwks().to_string().into_bytes().into())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_outlives_the_request_that_waited_for_it() {
+    let (second, count) = (Duration::from_secs(1), Arc::new(AtomicUsize::new(0)));
+    let provider = remote("a", ISSUER, "https://keys.example", "refresh_interval: 10m");
+    let config = config(&[provider], "providers: [a]");
+    let (authorizer, _refresher) = offline::authorizer(&config, Counted(second, count.clone()));
+    let request = TestRequest::bearer(&ES256.token(&claims(ISSUER)));
+    let dropped = offline::ask(&authorizer, request.clone(), FIVE);
+    assert!(tokio::time::timeout(second / 2, dropped).await.is_err(), "the caller has gone");
+    assert_eq!(offline::ask(&authorizer, request, FIVE).await.status, 200);
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_check_waits_that_has_its_key_whatever_is_fetched() {
+    let (slow, count) = (Duration::from_secs(4), Arc::new(AtomicUsize::new(0)));
+    let provider = remote("a", ISSUER, "https://keys.example", "refresh_interval: 30s");
+    let config = config(&[provider], "providers: [a]");
+    let (authorizer, refresher) = offline::authorizer(&config, Counted(slow, count.clone()));
+    refresher.fetched_once().await;
+    let request = TestRequest::bearer(&ES256.token(&claims(ISSUER)));
+    sleep(Duration::from_secs(32)).await;
+    assert_eq!(count.load(Ordering::Relaxed), 2, "a refresh is under way");
+    let begun = Instant::now();
+    assert_eq!(offline::ask(&authorizer, request, FIVE).await.status, 200);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
