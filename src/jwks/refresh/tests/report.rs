@@ -29,10 +29,16 @@ impl MakeWriter<'_> for Log {
 }
 
 impl Log {
-    /// Hears everything of this thread until the guard is dropped.
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let log = tracing_subscriber::fmt().with_writer(self.clone()).with_ansi(false);
-        tracing::subscriber::set_default(log.without_time().with_target(false).finish())
+    /// Hears everything of this thread until the guards are dropped.
+    fn listen(&self) -> (tracing::subscriber::DefaultGuard, tracing::Dispatch) {
+        let subscriber = || {
+            let log = tracing_subscriber::fmt().with_writer(self.clone()).with_ansi(false);
+            tracing::Dispatch::new(log.without_time().with_target(false).finish())
+        };
+        // While there is but one, tracing asks the thread that comes first to a line whether
+        // anybody listens, and that may be one of another test. The second one hears nothing.
+        let second = subscriber();
+        (tracing::dispatcher::set_default(&subscriber()), second)
     }
 
     /// The lines since the last time.
