@@ -60,7 +60,7 @@ pub(crate) fn run() {
         *tokens = vec![tokens.last().unwrap().clone(), token];
         drop(tokens);
         old = Some(new);
-        runtime.block_on(tokio::time::sleep(BETWEEN));
+        runtime.block_on(async { tokio::time::sleep(BETWEEN).await });
     }
     done.store(true, Ordering::Relaxed);
     askers.into_iter().for_each(|asker| asker.join().unwrap());
