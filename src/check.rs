@@ -11,6 +11,7 @@ pub mod decision;
 pub mod forward;
 pub mod observe;
 pub mod request;
+pub mod resource;
 pub mod route;
 pub mod strict_json;
 pub mod target;
@@ -24,7 +25,7 @@ use crate::{
         authorize::{identity_headers, scopes},
         conditions::{Asked, Unmet},
         credential::Presented,
-        decision::{Allow, Credentials, Decision, Denial, Identity, Reason, Refuse},
+        decision::{Allow, Answer, Credentials, Decision, Denial, Identity, Reason, Refuse},
         observe::{Check, FirstFailure, Observer},
         request::{CheckView, HttpView},
         route::{Resolved, UnknownReference},
@@ -98,6 +99,9 @@ fn under<'s, H: Host>(
     host: &H,
     now: Now,
 ) -> Result<Decision<'s>, H::Wait> {
+    if let Some(what) = resource::answered(&view.http, &policy) {
+        return Ok(Decision::Answer(Answer { what, policy }));
+    }
     if policy.mode == Mode::Anonymous {
         return Ok(pass(policy, None, Credentials::default()));
     }
@@ -289,11 +293,8 @@ fn let_through(reason: Reason, policy: &Policy, http: &HttpView<'_>) -> Option<C
 /// Whether it is a CORS preflight that the policy allows: browsers never send a credential with
 /// one, and nothing else may come by this way.
 fn passes_as_preflight(http: &HttpView<'_>, policy: &Policy) -> bool {
-    let filled = |name| http.headers.one(name).is_some_and(|value| !value.is_empty());
     policy.preflight == Preflight::Allow
-        && http.method == "OPTIONS"
-        && filled("origin")
-        && filled("access-control-request-method")
+        && resource::is_preflight(http)
         && http.headers.values("authorization").next().is_none()
 }
 

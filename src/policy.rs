@@ -3,6 +3,7 @@
 //! It does not choose the policy of a request; `check/route.rs` does.
 
 pub mod conditions;
+pub mod protected_resource;
 pub mod rule;
 pub mod token_place;
 
@@ -10,8 +11,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     header::HeaderTarget,
-    policy::conditions::Conditions,
-    policy::token_place::TokenPlace,
+    policy::{
+        conditions::Conditions, protected_resource::ProtectedResource, token_place::TokenPlace,
+    },
     provider::{Issuer, Name, Provider},
 };
 
@@ -40,6 +42,8 @@ pub struct Policy {
     pub realm: Arc<str>,
     /// `resource_metadata` of the challenge (RFC 9728 section 5.1); safe inside a quoted-string.
     pub resource_metadata: Option<Arc<str>>,
+    /// What claimgate serves about the resource that it protects.
+    pub protected_resource: Option<Arc<ProtectedResource>>,
     /// HTTP status where the audience does not match.
     pub audience_failure: AudienceFailure,
 }

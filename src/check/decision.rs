@@ -6,7 +6,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     header::HeaderTarget,
-    policy::{AudienceFailure, Policy},
+    policy::{AudienceFailure, Policy, protected_resource::ProtectedResource},
     provider::Provider,
 };
 
@@ -221,6 +221,26 @@ pub enum Decision<'s> {
     Allow(Allow<'s>),
     /// It does not.
     Refuse(Refuse<'s>),
+    /// Neither: claimgate itself has what it asks for.
+    Answer(Answer<'s>),
+}
+
+/// A request that is answered without the upstream and without a fault.
+#[derive(Debug, Clone)]
+pub struct Answer<'s> {
+    /// With what.
+    pub what: Answered,
+    /// The route's policy.
+    pub policy: Cow<'s, Policy>,
+}
+
+/// What claimgate itself serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// The metadata of the policy's resource (RFC 9728 section 3.2).
+    Document(Arc<ProtectedResource>),
+    /// That pages of every origin may ask for it.
+    Preflight,
 }
 
 /// A request that goes to the upstream.
@@ -305,13 +325,14 @@ impl<'s> Refuse<'s> {
 }
 
 impl Decision<'_> {
-    /// `allowed`, `denied` or `fault`, for metrics and dynamic metadata.
+    /// `allowed`, `denied`, `fault` or `answered`, for metrics and dynamic metadata.
     #[must_use]
     pub fn outcome(&self) -> &'static str {
         match self {
             Self::Allow(_) => "allowed",
             Self::Refuse(Refuse { reason: Reason::Denied(_), .. }) => "denied",
             Self::Refuse(Refuse { reason: Reason::Fault(_), .. }) => "fault",
+            Self::Answer(_) => "answered",
         }
     }
 
@@ -321,6 +342,7 @@ impl Decision<'_> {
         match self {
             Self::Allow(allow) => allow.reason,
             Self::Refuse(refuse) => Some(refuse.reason),
+            Self::Answer(_) => None,
         }
     }
 
@@ -330,6 +352,7 @@ impl Decision<'_> {
         match self {
             Self::Allow(allow) => Some(&allow.policy),
             Self::Refuse(refuse) => refuse.policy.as_deref(),
+            Self::Answer(answer) => Some(&answer.policy),
         }
     }
 
@@ -339,6 +362,7 @@ impl Decision<'_> {
         match self {
             Self::Allow(allow) => allow.identity.as_ref().map(|i| &i.provider),
             Self::Refuse(refuse) => refuse.provider.as_ref(),
+            Self::Answer(_) => None,
         }
     }
 
@@ -348,6 +372,7 @@ impl Decision<'_> {
         match self {
             Self::Allow(allow) => allow.identity.as_ref(),
             Self::Refuse(refuse) => refuse.identity.as_ref(),
+            Self::Answer(_) => None,
         }
     }
 }

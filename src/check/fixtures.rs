@@ -97,6 +97,7 @@ pub(crate) fn policy(name: &str, providers: &[Arc<Provider>]) -> Policy {
         forward_token: ForwardToken::Keep,
         realm: DEFAULT_REALM.into(),
         resource_metadata: None,
+        protected_resource: None,
         audience_failure: AudienceFailure::Unauthorized,
     }
 }

@@ -16,6 +16,8 @@ use crate::{
     provider::{ClaimFrom, ClaimPath, ClaimRule, Format, Provider},
 };
 
+mod unasked;
+
 /// What a host answers when it is asked for keys.
 #[derive(Clone, Copy, PartialEq)]
 enum Lends {
@@ -94,6 +96,7 @@ fn summary(decision: &Decision<'_>) -> String {
             format!("{outcome} {reason} {kept} {who} {}", set.join(" "))
         }
         Decision::Refuse(_) => format!("{outcome} {reason}"),
+        Decision::Answer(answer) => format!("{outcome} {:?}", answer.what),
     }
 }
 
@@ -250,41 +253,6 @@ fn a_recalled_token_still_needs_its_scopes_and_gets_its_headers() {
     check_recalled(&[("scope", "\"write\"")], "denied scope_insufficient");
     check_recalled(&[], "denied scope_insufficient");
     check_recalled(&[("scope", "\"read\""), ("sub", "[{}]")], "denied claims_malformed");
-}
-
-/// A CORS preflight with these lines instead of nothing.
-#[track_caller]
-fn check_preflight(method: &str, lines: &[(&str, &str)], preflight: Preflight, expected: &str) {
-    let mut config = config(Mode::Strict);
-    let policy = Policy { preflight, ..Policy::clone(config.policy("orders").unwrap()) };
-    config.default_policy = Some(Arc::new(policy));
-    let headers = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-    let http = HttpView { method, headers, ..HttpView::default() };
-    let view = CheckView { http, route: RouteSources::default() };
-    let Progress::Done(decision, _) = decide(&view, &config, &Lender::of(Lends::Keys), at(NOW))
-    else {
-        panic!("no decision");
-    };
-    assert_eq!(summary(&decision).trim_end(), expected, "{method} {lines:?}");
-}
-
-#[test]
-fn only_a_real_preflight_passes_and_only_where_the_policy_allows_it() {
-    const REAL: [(&str, &str); 2] =
-        [("origin", "https://app"), ("access-control-request-method", "PUT")];
-    let (allowed, missing) = ("allowed - Keep nobody", "denied credentials_missing");
-    check_preflight("OPTIONS", &REAL, Preflight::Allow, allowed);
-    check_preflight("OPTIONS", &REAL, Preflight::Check, missing);
-    for method in ["GET", "POST", "options", ""] {
-        check_preflight(method, &REAL, Preflight::Allow, missing);
-    }
-    for lines in [&REAL[..1], &REAL[1..], &[REAL[0], ("access-control-request-method", "")]] {
-        check_preflight("OPTIONS", lines, Preflight::Allow, missing);
-    }
-    let basic = [REAL[0], REAL[1], ("authorization", "Basic A")];
-    check_preflight("OPTIONS", &basic, Preflight::Allow, missing);
-    let bad = [REAL[0], REAL[1], ("authorization", "Bearer x")];
-    check_preflight("OPTIONS", &bad, Preflight::Allow, "denied token_malformed");
 }
 
 #[track_caller]

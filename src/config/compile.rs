@@ -7,6 +7,7 @@ mod conditions;
 mod headers;
 mod keys;
 mod policy;
+mod protected_resource;
 mod provider;
 mod remote;
 mod routes;

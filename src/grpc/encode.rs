@@ -11,7 +11,7 @@ use tonic::Code;
 
 use crate::{
     check::decision::{
-        Allow, Caching, Challenge, Credentials, Decision, Denial, HttpStatus, Refuse,
+        Allow, Answered, Caching, Challenge, Credentials, Decision, Denial, HttpStatus, Refuse,
     },
     grpc::{
         encode::structure::{Members, structure},
@@ -40,6 +40,11 @@ pub fn check_response(decision: &Decision<'_>, owned: &OwnedHeaders) -> Vec<u8> 
         Decision::Refuse(refuse) => {
             status(&mut to, grpc_code(refuse.status()));
             to.message(2, |to| refusal(to, refuse));
+        }
+        // Not OK: the request does not go on.
+        Decision::Answer(answer) => {
+            status(&mut to, Code::PermissionDenied);
+            to.message(2, |to| own_answer(to, &answer.what));
         }
     }
     structure(&mut to, 4, |to| to.structure("claimgate", |to| dynamic_metadata(to, decision)));
@@ -130,6 +135,25 @@ fn refusal(to: &mut Message, refuse: &Refuse<'_>) {
     // Both are texts of the table, without characters that JSON escapes.
     let body = format!(r#"{{"error":"{}","error_description":"{}"}}"#, row.error, row.description);
     denied_response(to, http_code(refuse.status()), &headers, &body);
+}
+
+/// What claimgate serves by itself, to pages of every origin (RFC 9728 section 3.2).
+fn own_answer(to: &mut Message, what: &Answered) {
+    let anyone = ("access-control-allow-origin", "*");
+    let cached = ("cache-control", "public, max-age=300");
+    match what {
+        Answered::Document(resource) => {
+            let json = ("content-type", "application/json");
+            denied_response(to, 200, &[json, cached, anyone], &resource.document);
+        }
+        Answered::Preflight => {
+            let methods = ("access-control-allow-methods", "GET, HEAD");
+            // Clients send headers of their own, such as the version of their protocol.
+            let headers = ("access-control-allow-headers", "*");
+            let age = ("access-control-max-age", "300");
+            denied_response(to, 204, &[anyone, methods, headers, age], "");
+        }
+    }
 }
 
 /// A DeniedHttpResponse: what Envoy answers by itself, whatever the HTTP status.

@@ -32,6 +32,7 @@ pub struct Metrics {
     registry: Registry,
     checks: Checks,
     allowed: Histogram,
+    answered: Histogram,
     denied: Histogram,
     fault: Histogram,
     route_policy_problems: IntCounterVec,
@@ -84,6 +85,7 @@ impl Metrics {
                 &["outcome", "reason", "provider", "policy"],
             )?),
             allowed: duration.with_label_values(&["allowed"]),
+            answered: duration.with_label_values(&["answered"]),
             denied: duration.with_label_values(&["denied"]),
             fault: duration.with_label_values(&["fault"]),
             route_policy_problems: new.counters(
@@ -110,6 +112,7 @@ impl Metrics {
         self.checks.count([outcome, reason, provider, policy]);
         match decision {
             Decision::Allow(_) => self.allowed.observe(took.as_secs_f64()),
+            Decision::Answer(_) => self.answered.observe(took.as_secs_f64()),
             Decision::Refuse(refuse) => match refuse.reason {
                 Reason::Denied(_) => self.denied.observe(took.as_secs_f64()),
                 Reason::Fault(fault) => {

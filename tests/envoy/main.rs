@@ -26,4 +26,5 @@ mod identity;
 mod metadata;
 mod modes;
 mod places;
+mod resource;
 mod routes;

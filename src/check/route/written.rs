@@ -159,6 +159,7 @@ impl<'a> Written<'a> {
             forward_token: ForwardToken::Keep,
             realm: DEFAULT_REALM.into(),
             resource_metadata: None,
+            protected_resource: None,
             audience_failure: AudienceFailure::Unauthorized,
         })
     }

@@ -42,7 +42,7 @@ impl Verdict {
                 .iter()
                 .map(|(name, value)| (name.as_str().to_owned(), value.replace(token, "<token>")))
                 .collect(),
-            Decision::Refuse(_) => BTreeMap::new(),
+            Decision::Refuse(_) | Decision::Answer(_) => BTreeMap::new(),
         };
         Self {
             verdict: decision.outcome(),

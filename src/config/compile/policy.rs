@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     config::{
-        compile::{conditions, headers::Targets, token_from},
+        compile::{conditions, headers::Targets, protected_resource, token_from},
         document::Spanned,
         file::policy::{ForwardTokenFile, PolicyFile, ScopesFile},
         problem::{Findings, Place},
@@ -14,6 +14,7 @@ use crate::{
     header::HeaderTarget,
     policy::{
         Accepts, AudienceFailure, DEFAULT_REALM, ForwardToken, Mode, Policy, Preflight, ScopeRule,
+        protected_resource::ProtectedResource, token_place::TokenPlace,
     },
     provider::{Issuer, Name, Provider},
     url,
@@ -38,6 +39,7 @@ pub(super) fn compile(
     let named = named(&written.providers, providers, findings);
     let token_from = token_from::compile(written.token_from.as_ref(), targets, findings);
     let forward_token = forward_token(written.forward_token.as_ref(), &named, targets, findings);
+    let protected = protected(written, &named, token_from.as_deref(), findings);
     let accepts = accepts(written, named, findings);
     let realm = realm(written.realm.as_ref(), findings);
     let resource_metadata = resource_metadata(written.resource_metadata.as_ref(), findings);
@@ -56,9 +58,22 @@ pub(super) fn compile(
         },
         forward_token: forward_token?,
         realm: realm?,
-        resource_metadata,
+        resource_metadata: resource_metadata
+            .or_else(|| protected.as_ref().map(|resource| resource.metadata_url.as_str().into())),
+        protected_resource: protected,
         audience_failure: failure?,
     })
+}
+
+fn protected(
+    written: &PolicyFile,
+    named: &Named<'_>,
+    places: Option<&[TokenPlace]>,
+    findings: &mut Findings,
+) -> Option<Arc<ProtectedResource>> {
+    let providers: Vec<_> = named.known.iter().map(|(provider, _)| (*provider).clone()).collect();
+    let resource = written.protected_resource.as_ref()?;
+    protected_resource::compile(resource, &providers, places?, findings)
 }
 
 fn mode(written: Option<&Spanned<String>>, findings: &mut Findings) -> Option<Mode> {

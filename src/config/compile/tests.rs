@@ -4,6 +4,7 @@ mod conditions;
 mod headers;
 mod jwks;
 mod policy;
+mod protected_resource;
 mod routes;
 mod token_from;
 

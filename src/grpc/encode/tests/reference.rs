@@ -1,7 +1,9 @@
 //! The same answer made of envoy-types' messages, and any decision to compare them by.
 
 use super::*;
-use crate::header::HeaderTarget;
+use crate::{
+    check::decision::Answer, header::HeaderTarget, policy::protected_resource::ProtectedResource,
+};
 
 /// What Envoy must read in the answer to `decision`.
 fn expected(decision: &Decision<'_>, owned: &OwnedHeaders) -> CheckResponse {
@@ -9,6 +11,9 @@ fn expected(decision: &Decision<'_>, owned: &OwnedHeaders) -> CheckResponse {
         Decision::Allow(allow) => (Code::Ok, HttpResponse::OkResponse(ok(allow, owned))),
         Decision::Refuse(refuse) => {
             (grpc_code(refuse.status()), HttpResponse::DeniedResponse(denied(refuse)))
+        }
+        Decision::Answer(answer) => {
+            (Code::PermissionDenied, HttpResponse::DeniedResponse(answered(&answer.what)))
         }
     };
     CheckResponse {
@@ -34,6 +39,31 @@ fn ok(allow: &Allow<'_>, owned: &OwnedHeaders) -> OkHttpResponse {
         headers_to_remove: removed.chain(credential).chain(no_cookie).collect(),
         response_headers_to_add: private.into_iter().collect(),
         ..OkHttpResponse::default()
+    }
+}
+
+fn answered(what: &Answered) -> DeniedHttpResponse {
+    let (code, names, body) = match what {
+        Answered::Document(resource) => {
+            let cached = ("cache-control", "public, max-age=300");
+            (200, vec![("content-type", "application/json"), cached], &*resource.document)
+        }
+        Answered::Preflight => (204, Vec::new(), ""),
+    };
+    let more = match what {
+        Answered::Document(_) => Vec::new(),
+        Answered::Preflight => vec![
+            ("access-control-allow-methods", "GET, HEAD"),
+            ("access-control-allow-headers", "*"),
+            ("access-control-max-age", "300"),
+        ],
+    };
+    let anyone = ("access-control-allow-origin", "*");
+    let headers = names.into_iter().chain([anyone]).chain(more);
+    DeniedHttpResponse {
+        status: Some(EnvoyHttpStatus { code }),
+        headers: headers.map(|(name, value)| set(name, value)).collect(),
+        body: body.to_owned(),
     }
 }
 
@@ -133,6 +163,16 @@ fn decision() -> impl Strategy<Value = Decision<'static>> {
             set.dedup_by_key(|(name, _)| *name);
             let set: Vec<_> = set.into_iter().map(|(name, value)| (target(name), value)).collect();
             match reason {
+                None if !allowed => Decision::Answer(Answer {
+                    what: if bare {
+                        Answered::Preflight
+                    } else {
+                        let document = credentials.path.unwrap_or_default();
+                        let resource = ProtectedResource::new("https://a", "/mcp", document);
+                        Answered::Document(Arc::new(resource))
+                    },
+                    policy: Cow::Owned(policy),
+                }),
                 Some(reason) if !allowed => {
                     let policy = Some(Cow::Owned(policy)).filter(|_| !bare);
                     Decision::Refuse(Refuse { reason, policy, provider: None, identity })
