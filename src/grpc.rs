@@ -90,22 +90,32 @@ impl Authorizer {
         loop {
             let left = budget.saturating_sub(now.mono.since(started.mono));
             let patience = if left.is_zero() { Patience::Over } else { Patience::Left };
-            match self.run(&call, started, now, patience) {
+            let snapshot = self.cell.load();
+            match self.run(&snapshot, &call, started, now, patience) {
                 Run::Answer(answer) => return answer,
-                // The config may change meanwhile: the check starts again on the current one.
+                // The check starts again on the config of then; a new one ends the wait.
                 Run::Wait(ticket) => {
                     budget = budget.min(ticket.timeout());
-                    ticket.wait(left).await;
+                    tokio::select! {
+                        () = ticket.wait(left) => {}
+                        () = self.cell.replaced(&snapshot) => {}
+                    }
                     now = self.clock.now();
                 }
             }
         }
     }
 
-    /// One run on the current config. A panic anywhere in it is the fault `internal`.
-    fn run(&self, call: &Call, started: Now, now: Now, patience: Patience) -> Run {
-        let snapshot = self.cell.load();
-        let run = || self.run_on(&snapshot, call, started, now, patience);
+    /// One run on one config. A panic anywhere in it is the fault `internal`.
+    fn run(
+        &self,
+        snapshot: &Snapshot,
+        call: &Call,
+        started: Now,
+        now: Now,
+        patience: Patience,
+    ) -> Run {
+        let run = || self.run_on(snapshot, call, started, now, patience);
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
             let fault = Decision::Refuse(Refuse::without_policy(Fault::Internal.into()));
             // Counting may be what panicked; encoding this one decision is not.
@@ -239,7 +249,9 @@ mod tests {
     fn check(request: &Call, http: i32, counted: &str) {
         let authorizer = authorizer();
         let now = authorizer.clock.now();
-        let Run::Answer(answer) = authorizer.run(request, now, now, Patience::Left) else {
+        let Run::Answer(answer) =
+            authorizer.run(&authorizer.cell.load(), request, now, now, Patience::Left)
+        else {
             panic!("no answer");
         };
         let response = CheckResponse::decode(answer.as_slice()).unwrap();
@@ -283,7 +295,8 @@ mod tests {
     fn after_a_panic_the_next_check_is_answered_as_ever() {
         let authorizer = authorizer();
         let (now, request) = (authorizer.clock.now(), unknown_policy());
-        let run = || drop(authorizer.run(&request, now, now, Patience::Left));
+        let run =
+            || drop(authorizer.run(&authorizer.cell.load(), &request, now, now, Patience::Left));
         tracing::subscriber::with_default(PanicsOnWarning, run);
         run();
         assert!(authorizer.metrics.text(&[], 0).contains("reason=\"policy_unknown\"} 1"));

@@ -4,6 +4,7 @@
 
 mod connection;
 mod listen;
+mod running;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -18,20 +19,14 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     admin::{self, status::Status},
     clock::Clock,
-    config::{
-        load::load,
-        problem::Problems,
-        watch::{Reload, WatchState, watch},
-    },
+    config::{load::load, problem::Problems, watch::WatchState},
     grpc::{Authorizer, SERVICE},
-    jwks::{
-        fetch::FetchJwks, refresh::Refresher, saved::Saved, state::ProviderState, store::KeyStore,
+    jwks::fetch::FetchJwks,
+    server::{
+        listen::Listener,
+        running::{RunningConfig, follow_files},
     },
-    server::listen::Listener,
     settings::{GrpcAddress, Settings},
-    snapshot::{Snapshot, cell::SnapshotCell},
-    telemetry::{metrics::Metrics, references::References},
-    token_cache::TokenCache,
 };
 
 /// Why a server does not start.
@@ -213,110 +208,10 @@ impl Server {
     }
 }
 
-/// The parts that change with the config.
-struct RunningConfig {
-    authorizer: Arc<Authorizer>,
-    refresher: Refresher,
-}
-
-impl RunningConfig {
-    fn new(
-        first: Snapshot,
-        settings: &Settings,
-        fetch: Arc<dyn FetchJwks>,
-        clock: Clock,
-    ) -> Result<Self, StartError> {
-        let metrics = Arc::new(Metrics::new()?);
-        let store = Arc::new(KeyStore::default());
-        let refresher = Refresher::new(store.clone(), fetch, clock, metrics.clone())
-            .saving_to(state_dir(settings)?);
-        let evictions = metrics.token_cache.evictions.clone();
-        let tokens = TokenCache::new(settings.token_cache_size, move || evictions.inc());
-        let authorizer = Arc::new(Authorizer {
-            cell: Arc::new(SnapshotCell::new(first)),
-            store,
-            tokens,
-            metrics,
-            references: References::default(),
-            clock,
-            namespace: settings.metadata_namespace.clone(),
-        });
-        Ok(Self { authorizer, refresher })
-    }
-
-    /// The first config begins to be served.
-    fn begin(&self) {
-        let first = self.authorizer.cell.load();
-        self.refresher.follow(&first);
-        self.applied(&first);
-    }
-
-    /// The enabled providers whose tokens cannot be verified now.
-    fn without_keys(&self) -> Vec<String> {
-        let Authorizer { cell, store, clock, .. } = &*self.authorizer;
-        let (snapshot, now) = (cell.load(), clock.now());
-        let supplied = [ProviderState::Ready, ProviderState::Stale, ProviderState::Disabled];
-        let without = snapshot
-            .providers
-            .values()
-            .filter(|provider| !supplied.contains(&store.provider_state(provider, now)));
-        without.map(|provider| provider.name.to_string()).collect()
-    }
-
-    /// The files changed.
-    fn change(&self, reload: Reload) {
-        match reload {
-            Reload::Changed(loaded) => {
-                let Authorizer { cell, clock, .. } = &*self.authorizer;
-                let next = loaded.into_snapshot(cell.load().generation + 1, clock.wall());
-                // New places are there before a check can ask for them, old ones until none can.
-                self.refresher.follow(&next);
-                let before = cell.load();
-                let next = cell.replace(next);
-                for header in before.owned_headers.without(&next.owned_headers) {
-                    tracing::warn!(header, "clients can set this header from now on");
-                }
-                self.refresher.forget_all_but(&next);
-                self.authorizer.tokens.clear();
-                self.applied(&next);
-            }
-            Reload::Restored => {
-                tracing::info!("the files are again what is served");
-                self.authorizer.metrics.restored();
-                self.authorizer.cell.clear_reload_error();
-            }
-            Reload::Refused(problems) => {
-                self.authorizer.metrics.refused();
-                tracing::error!("config refused, the last good one stays:\n{problems}");
-                self.authorizer.cell.set_reload_error(problems.to_string());
-            }
-        }
-    }
-
-    fn applied(&self, snapshot: &Snapshot) {
-        self.authorizer.metrics.applied(snapshot, self.authorizer.clock.now().unix);
-        let (generation, hash) = (snapshot.generation, &snapshot.config_hash);
-        tracing::info!(generation, hash, providers = snapshot.providers.len(), "config applied");
-        for warning in &snapshot.warnings {
-            tracing::warn!("{warning}");
-        }
-    }
-}
-
-/// Follows the config files for as long as the server runs.
-async fn follow_files(path: PathBuf, watched: WatchState, config: Arc<RunningConfig>) {
-    watch(path, watched, |reload| config.change(reload)).await;
-}
-
-fn state_dir(settings: &Settings) -> Result<Option<Saved>, StartError> {
-    let path = settings.state_dir.as_ref();
-    let open = |path: &PathBuf| {
-        Saved::open(path).map_err(|source| StartError::StateDir { path: path.clone(), source })
-    };
-    path.map(open).transpose()
-}
-
 async fn set_health(health: &HealthReporter, status: ServingStatus) {
     health.set_service_status("", status).await;
     health.set_service_status(SERVICE, status).await;
 }
+
+#[cfg(test)]
+mod tests;

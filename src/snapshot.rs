@@ -3,6 +3,7 @@
 //! It holds no keys that were fetched; those are kept by `jwks/store.rs` under their place.
 
 pub mod cell;
+pub mod changes;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,7 +11,13 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{header::OwnedHeaders, policy::Policy, provider::Provider, routes::Routes};
+use crate::{
+    header::OwnedHeaders,
+    policy::Policy,
+    provider::Provider,
+    routes::Routes,
+    snapshot::changes::{Changes, Definitions},
+};
 
 /// One loaded config.
 #[derive(Debug)]
@@ -33,6 +40,10 @@ pub struct Snapshot {
     pub owned_headers: OwnedHeaders,
     /// What the operator should know, with its place.
     pub warnings: Vec<String>,
+    /// What was written, by name.
+    pub definitions: Definitions,
+    /// What it says otherwise than the config before it; none for the first.
+    pub changes: Option<Changes>,
 }
 
 impl Snapshot {

@@ -10,6 +10,8 @@
 
 #[path = "support/answer.rs"]
 pub(crate) mod answer;
+#[path = "support/atomic_writer.rs"]
+pub(crate) mod atomic_writer;
 #[path = "support/grpc.rs"]
 pub(crate) mod grpc;
 #[path = "support/issuer.rs"]

@@ -23,7 +23,7 @@ use crate::{
         store::Entry,
     },
     provider::{KeySource, Provider},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, changes::Changes},
     telemetry::{
         metrics::jwks::{FetchSample, ProviderSample},
         references::Counted,
@@ -47,6 +47,8 @@ pub struct Report {
     config_hash: String,
     applied_at: String,
     last_reload_error: Option<String>,
+    /// What the newest reload changed; null for the first config of the process.
+    changes: Option<Changes>,
     providers: Vec<ProviderReport>,
     unknown_references: Vec<Counted>,
     warnings: Vec<String>,
@@ -87,6 +89,7 @@ impl Status {
             config_hash: snapshot.config_hash.clone(),
             applied_at: rfc3339(snapshot.applied_at),
             last_reload_error: cell.last_reload_error().map(|error| error.to_string()),
+            changes: snapshot.changes.clone(),
             providers: snapshot.providers.values().map(|p| self.provider(p, now)).collect(),
             unknown_references: references.counted(),
             warnings: self.warnings(&snapshot),

@@ -28,7 +28,7 @@ use crate::{
         Audiences, Binding, ClaimPath, Expiry, Issuer, KeySource, Name, Provider, TokenTypes,
     },
     routes::Routes,
-    snapshot::Snapshot,
+    snapshot::{Snapshot, changes::Definitions},
 };
 
 /// The wall clock of the tests.
@@ -125,6 +125,8 @@ pub(crate) fn snapshot(providers: &[Arc<Provider>], policies: Vec<Policy>) -> Sn
         routes: Routes::default(),
         owned_headers: OwnedHeaders::default(),
         warnings: Vec::new(),
+        definitions: Definitions::default(),
+        changes: None,
     }
 }
 

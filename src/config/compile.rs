@@ -23,13 +23,14 @@ use crate::{
     config::{
         compile::headers::Targets,
         document::Spanned,
-        file::{ConfigFile, Outline},
+        file::{ConfigFile, Outline, provider::JwksFile},
         problem::{Findings, Place, Problems},
     },
     header::OwnedHeaders,
     policy::Policy,
     provider::{Name, Provider},
     routes::Routes,
+    snapshot::changes::{Definition, Definitions},
 };
 
 /// Everything of a snapshot that follows from the files.
@@ -47,6 +48,8 @@ pub struct Compiled {
     pub owned_headers: OwnedHeaders,
     /// What the operator should know, each with its place, in the order of the places.
     pub warnings: Vec<String>,
+    /// What was written, by name.
+    pub definitions: Definitions,
 }
 
 /// The content of the files that the config names, by path.
@@ -59,6 +62,15 @@ pub enum SideFile {
     Content(Arc<[u8]>),
     /// Why it cannot be read.
     Unreadable(String),
+}
+
+impl SideFile {
+    fn content(&self) -> Option<&[u8]> {
+        match self {
+            Self::Content(bytes) => Some(bytes),
+            Self::Unreadable(_) => None,
+        }
+    }
 }
 
 /// Compiles `files`, in the order given, with the side files that they name.
@@ -81,8 +93,38 @@ pub fn compile(files: &[ConfigFile], side: &SideFiles) -> Result<Compiled, Probl
     let routes = routes::compile(files, &policies, &mut findings);
     let owned_headers = targets.owned(&mut findings);
     let warnings = findings.into_warnings()?;
-    let policies = policies.compiled;
-    Ok(Compiled { providers, policies, default_policy, routes, owned_headers, warnings })
+    let (policies, definitions) = (policies.compiled, definitions(files, side));
+    Ok(Compiled {
+        providers,
+        policies,
+        default_policy,
+        routes,
+        owned_headers,
+        warnings,
+        definitions,
+    })
+}
+
+/// What was written, by name.
+fn definitions(files: &[ConfigFile], side: &SideFiles) -> Definitions {
+    let mut all = Definitions::default();
+    for file in files {
+        for provider in file.providers.iter().flatten() {
+            let Some(name) = &provider.name else { continue };
+            let needed = provider.jwks.iter().flat_map(JwksFile::side_files);
+            let content = needed.map(|path| side.get(path).and_then(SideFile::content));
+            let definition = content.fold(provider.definition, Definition::with);
+            all.providers.insert(&name.value, definition);
+        }
+        for policy in file.policies.iter().flatten() {
+            let Some(name) = &policy.name else { continue };
+            all.policies.insert(&name.value, policy.definition);
+        }
+        for (key, definition) in &file.settings {
+            all.settings.insert(key, *definition);
+        }
+    }
+    all
 }
 
 /// The policies that compiled, and the names of all.

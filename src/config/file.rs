@@ -10,10 +10,13 @@ pub mod route;
 
 use std::path::Path;
 
-use crate::config::{
-    document::{Document, Spanned, node::Node},
-    file::{policy::PolicyFile, provider::ProviderFile, route::RouteFile},
-    problem::{Place, Problem},
+use crate::{
+    config::{
+        document::{Document, Spanned, node::Node},
+        file::{policy::PolicyFile, provider::ProviderFile, route::RouteFile},
+        problem::{Place, Problem},
+    },
+    snapshot::changes::Definition,
 };
 
 /// A config file. Where a value is absent although it is required, `problems` says so.
@@ -37,6 +40,8 @@ pub struct ConfigFile {
     pub route_annotations: Option<Spanned<bool>>,
     /// `strip_headers`.
     pub strip_headers: Vec<Spanned<String>>,
+    /// Every key but `providers` and `policies`, with what is written under it.
+    pub settings: Vec<(String, Definition)>,
     /// What reading has found.
     pub problems: Vec<Problem>,
 }
@@ -82,6 +87,7 @@ impl ConfigFile {
             route_policies: None,
             route_annotations: None,
             strip_headers: Vec::new(),
+            settings: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -89,6 +95,7 @@ impl ConfigFile {
     fn fill(&mut self, root: Node<'_>, folder: &Path) {
         let Some(mut root) = root.mapping() else { return };
         self.outline = Outline::Whole;
+        self.settings = root.definitions(|key| !["providers", "policies"].contains(&key));
         root.optional("version", version);
         let provider = |node: Node<'_>| ProviderFile::read(node, folder);
         self.providers = root.optional("providers", |node| node.list(provider));

@@ -53,8 +53,15 @@ impl Loaded {
     /// The snapshot, as the `generation`th of the process.
     #[must_use]
     pub fn into_snapshot(self, generation: u64, applied_at: SystemTime) -> Snapshot {
-        let Compiled { providers, policies, default_policy, routes, owned_headers, warnings } =
-            self.compiled;
+        let Compiled {
+            providers,
+            policies,
+            default_policy,
+            routes,
+            owned_headers,
+            warnings,
+            definitions,
+        } = self.compiled;
         Snapshot {
             generation,
             config_hash: self.config_hash,
@@ -65,6 +72,8 @@ impl Loaded {
             routes,
             owned_headers,
             warnings,
+            definitions,
+            changes: None,
         }
     }
 }

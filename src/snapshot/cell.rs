@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::watch;
 
 use crate::snapshot::Snapshot;
 
@@ -13,13 +14,19 @@ use crate::snapshot::Snapshot;
 pub struct SnapshotCell {
     current: ArcSwap<Snapshot>,
     last_reload_error: ArcSwapOption<String>,
+    /// Counts swaps; checks that wait for keys watch it.
+    replaced: watch::Sender<u64>,
 }
 
 impl SnapshotCell {
     /// A cell that serves `first`.
     #[must_use]
     pub fn new(first: Snapshot) -> Self {
-        Self { current: ArcSwap::from_pointee(first), last_reload_error: ArcSwapOption::empty() }
+        Self {
+            current: ArcSwap::from_pointee(first),
+            last_reload_error: ArcSwapOption::empty(),
+            replaced: watch::Sender::new(0),
+        }
     }
 
     /// The running snapshot. Load it once per check and pass it down.
@@ -33,7 +40,17 @@ impl SnapshotCell {
         let next = Arc::new(next);
         self.current.store(next.clone());
         self.last_reload_error.store(None);
+        self.replaced.send_modify(|count| *count += 1);
         next
+    }
+
+    /// Waits until another config is served than `seen`.
+    pub async fn replaced(&self, seen: &Arc<Snapshot>) {
+        let mut replaced = self.replaced.subscribe();
+        if Arc::ptr_eq(&self.current.load(), seen) {
+            // The sender lives in `self`, so this ends only by a swap.
+            let _ = replaced.changed().await;
+        }
     }
 
     /// The files again equal what is served.

@@ -12,6 +12,7 @@ mod support;
 mod algorithms;
 mod answers;
 mod cli;
+mod config_map;
 mod credentials;
 mod dates;
 mod discovery;

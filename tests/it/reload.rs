@@ -1,5 +1,7 @@
 //! The config file changes under a server that answers.
 
+use serde_json::json;
+
 use crate::support::{
     claims, config,
     issuer::TestIssuer,
@@ -172,4 +174,97 @@ async fn a_key_file_is_part_of_the_config() {
     write(&TestKey::with_kid("ES256", "new"));
     generation(&server, 3).await;
     server.expect(from(A), 401, "key_unknown").await;
+}
+
+#[tokio::test]
+async fn status_names_what_the_newest_reload_changed() {
+    let before = config(&both(), "providers: [a]");
+    let server = TestServer::start(&before).await;
+    assert!(server.status().await["changes"].is_null());
+    let provider_c = provider("c", "https://c.example", &ES256.jwks());
+    let [_, b] = both();
+    let b = b.replace("test-api", "other-api");
+    let after = config(&[b, provider_c], "providers: [b]") + "strip_headers: [x-old]\n";
+    server.rewrite(&after.replace("name: p,", "name: q,").replace("policy: p", "policy: q"));
+    let status = generation(&server, 2).await;
+    let expected = json!({
+        "providers": { "added": ["c"], "removed": ["a"], "changed": ["b"] },
+        "policies": { "added": ["q"], "removed": ["p"], "changed": [] },
+        "settings": { "added": ["strip_headers"], "removed": [], "changed": ["default_policy"] },
+    });
+    assert_eq!(status["changes"], expected);
+}
+
+#[tokio::test]
+async fn another_order_and_a_comment_are_a_generation_but_no_change() {
+    let before = "policies: [{ name: p, mode: anonymous }]\nproviders: []\n";
+    let server = TestServer::start(before).await;
+    server.rewrite("# the same\nproviders: []\npolicies:\n- mode: anonymous\n  name: p\n");
+    let status = generation(&server, 2).await;
+    for kind in ["providers", "policies", "settings"] {
+        assert_eq!(
+            status["changes"][kind],
+            json!({ "added": [], "removed": [], "changed": [] }),
+            "{kind}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_cached_token_is_refused_once_its_provider_is_removed_changed_or_disabled() {
+    let good = config(&both(), "providers: [a, b]");
+    let [a, b] = both();
+    for (next, reason) in [
+        (config(std::slice::from_ref(&b), "providers: [a, b]"), "issuer_not_allowed"),
+        (
+            config(&[a.replace("test-api", "other"), b.clone()], "providers: [a, b]"),
+            "audience_not_allowed",
+        ),
+        (
+            config(&[a.clone() + "  enabled: false\n", b.clone()], "providers: [a, b]"),
+            "issuer_not_allowed",
+        ),
+        (config(&both(), "providers: [b]"), "issuer_not_allowed"),
+    ] {
+        let server = TestServer::start(&good).await;
+        let token = || TestRequest::bearer(&ES256.token(&claims(A)));
+        let cached = token();
+        server.expect(cached.clone(), 200, "").await;
+        server.expect(cached.clone(), 200, "").await;
+        assert_eq!(server.metric("claimgate_token_cache_hits_total").await, Some(1.0));
+        server.rewrite(&next);
+        generation(&server, 2).await;
+        server.expect(cached, 401, reason).await;
+        server.expect(token(), 401, reason).await;
+    }
+}
+
+/// What editors do: the new text beside the file, the old one kept as a backup.
+#[tokio::test]
+async fn an_editor_that_renames_the_old_file_away_is_followed() {
+    let server = TestServer::start(&config(&both(), "providers: [a]")).await;
+    let (file, backup) = (server.config(), server.config().with_file_name("claimgate.yaml~"));
+    std::fs::rename(&file, &backup).unwrap();
+    std::fs::write(&file, config(&both(), "providers: [b]")).unwrap();
+    std::fs::remove_file(&backup).unwrap();
+    generation(&server, 2).await;
+    server.expect(from(A), 401, "issuer_not_allowed").await;
+    server.expect(from(B), 200, "").await;
+}
+
+/// A prefix of a good config can be a good config: it must not be served on its way.
+#[tokio::test]
+async fn a_file_that_is_written_in_two_parts_is_served_as_a_whole() {
+    use std::io::Write as _;
+    let whole = config(&both(), "providers: [a]") + "# end\n";
+    let server = TestServer::start(&config(&both(), "providers: [b]")).await;
+    let cut = whole.find("policies:").unwrap();
+    let mut file = std::fs::File::create(server.config()).unwrap();
+    file.write_all(&whole.as_bytes()[..cut]).unwrap();
+    file.sync_all().unwrap();
+    file.write_all(&whole.as_bytes()[cut..]).unwrap();
+    drop(file);
+    let status = generation(&server, 2).await;
+    assert_eq!(status["generation"], 2);
+    server.expect(from(A), 200, "").await;
 }

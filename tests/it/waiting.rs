@@ -120,3 +120,40 @@ async fn a_fetch_that_fails_ends_the_wait_inside_the_cool_down() {
     let second = Duration::from_secs(1);
     check(&["timeout: 5s, refresh_cooldown: 1h"], Slow(Some(second)), FIVE, 2000).await;
 }
+
+/// A check that waits for keys is answered at once by a config that begins to be served.
+async fn check_reload(next: &str, expected: (u32, &str)) {
+    let providers = [remote("p0", ISSUER, "https://keys.example", "timeout: 60s")];
+    let config = config(&providers, "providers: [p0]");
+    let (authorizer, _refresher) = offline::authorizer(&config, Slow(None));
+    let authorizer = Arc::new(authorizer);
+    let request = TestRequest::bearer(&ES256.token(&claims(ISSUER)));
+    let started = Instant::now();
+    let waiting = tokio::spawn({
+        let authorizer = authorizer.clone();
+        async move { offline::ask(&authorizer, request, FIVE).await }
+    });
+    // On a paused clock time goes on only where nothing else is left to do: it waits by then.
+    sleep(Duration::from_secs(1)).await;
+    assert!(!waiting.is_finished());
+    authorizer.cell.replace(offline::snapshot(next, 2));
+    let answer = waiting.await.unwrap();
+    assert_eq!((answer.status, answer.reason()), expected);
+    assert!(started.elapsed() < Duration::from_millis(1010), "took {:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_removed_is_refused_at_once_also_where_a_check_waits_for_its_keys() {
+    let other = [remote("p1", "https://1.example", "https://keys.example", "timeout: 60s")];
+    check_reload(&config(&other, "providers: [p0]"), (503, "provider_unknown")).await;
+    check_reload(&config(&other, "providers: [p1]"), (401, "issuer_not_allowed")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_changed_is_asked_anew_also_where_a_check_waits_for_its_keys() {
+    let off = remote("p0", ISSUER, "https://keys.example", "timeout: 60s") + "  enabled: false\n";
+    check_reload(&config(&[off], "providers: [p0]"), (503, "provider_disabled")).await;
+    let none = remote("p0", ISSUER, "https://keys.example", "timeout: 60s");
+    let none = none + "  algorithms: [RS256]\n";
+    check_reload(&config(&[none], "providers: [p0]"), (401, "algorithm_not_allowed")).await;
+}

@@ -11,7 +11,7 @@ use claimgate::{
     config::load::load,
     grpc::{Authorizer, Call},
     jwks::{fetch::FetchJwks, refresh::Refresher, store::KeyStore},
-    snapshot::cell::SnapshotCell,
+    snapshot::{Snapshot, cell::SnapshotCell},
     telemetry::{metrics::Metrics, references::References},
     token_cache::TokenCache,
 };
@@ -20,12 +20,17 @@ use prost::Message as _;
 
 use crate::support::{answer::Answer, request::TestRequest};
 
-/// An authorizer with this config, and what keeps its keys fresh by `fetch` from now on.
-pub(crate) fn authorizer(config: &str, fetch: impl FetchJwks) -> (Authorizer, Refresher) {
+/// This config as the `generation`th of a process.
+pub(crate) fn snapshot(config: &str, generation: u64) -> Snapshot {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("claimgate.yaml");
     std::fs::write(&path, config).unwrap();
-    let snapshot = load(&path).unwrap().into_snapshot(1, SystemTime::UNIX_EPOCH);
+    load(&path).unwrap().into_snapshot(generation, SystemTime::UNIX_EPOCH)
+}
+
+/// An authorizer with this config, and what keeps its keys fresh by `fetch` from now on.
+pub(crate) fn authorizer(config: &str, fetch: impl FetchJwks) -> (Authorizer, Refresher) {
+    let snapshot = snapshot(config, 1);
     let (store, metrics) = (Arc::new(KeyStore::default()), Arc::new(Metrics::new().unwrap()));
     let clock = Clock::start();
     let refresher = Refresher::new(store.clone(), Arc::new(fetch), clock, metrics.clone());

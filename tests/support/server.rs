@@ -45,6 +45,18 @@ impl TestServer {
         std::fs::write(&file, config).unwrap();
         let mut settings = Settings::loopback(file);
         change(&mut settings);
+        Self::run(settings, folder).await
+    }
+
+    /// Serves what stands at this path, and waits until it is ready.
+    pub(crate) async fn serving(path: PathBuf) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let started = Self::run(Settings::loopback(path), folder).await;
+        started.server.ready().await;
+        started
+    }
+
+    async fn run(settings: Settings, folder: TempDir) -> Self {
         let server = Server::start(settings, Arc::new(HttpFetch)).await.unwrap();
         let client =
             AuthorizationClient::connect(format!("http://{}", server.grpc[0])).await.unwrap();

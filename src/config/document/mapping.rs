@@ -2,12 +2,15 @@
 //!
 //! It has no list of keys of its own; what readers ask for is the list.
 
-use crate::config::{
-    document::{
-        Document, Spanned,
-        node::{MISSING, Node},
+use crate::{
+    config::{
+        document::{
+            Document, Spanned,
+            node::{MISSING, Node},
+        },
+        problem::Place,
     },
-    problem::Place,
+    snapshot::changes::Definition,
 };
 
 /// A mapping that is being read. End with [`Mapping::finish`], or unknown keys go unnoticed.
@@ -44,6 +47,13 @@ impl<'d> Mapping<'d> {
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
         self.entry(key).is_some()
+    }
+
+    /// What is written under each key that is `wanted`.
+    #[must_use]
+    pub fn definitions(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Definition)> {
+        let entries = self.entries.iter().filter(|entry| wanted(entry.key));
+        entries.map(|entry| (entry.key.to_owned(), entry.value.definition())).collect()
     }
 
     /// The value of `key`, if it is there and `read` takes it.

@@ -13,6 +13,7 @@ use crate::{
         problem::Place,
     },
     duration,
+    snapshot::changes::Definition,
 };
 
 /// One node of a document.
@@ -188,6 +189,13 @@ impl<'d> Node<'d> {
             Some(value) => Some(value.to_string()),
             None => self.refuse("not JSON; string keys and finite numbers are accepted"),
         }
+    }
+
+    /// What is written here, apart from comments, layout and the order of keys.
+    #[must_use]
+    pub fn definition(&self) -> Definition {
+        // What is no JSON is refused by whoever reads it, so that its digest is never looked at.
+        Definition::of(&json(self.yaml).unwrap_or_default().to_string())
     }
 
     pub(super) fn is_null(&self) -> bool {

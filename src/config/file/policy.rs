@@ -4,11 +4,13 @@
 
 pub mod protected_resource;
 
-use crate::config::{
-    document::{Spanned, mapping::Mapping, node::Node},
-    file::condition::ConditionsFile,
-    file::policy::protected_resource::ProtectedResourceFile,
-    problem::Place,
+use crate::{
+    config::{
+        document::{Spanned, mapping::Mapping, node::Node},
+        file::{condition::ConditionsFile, policy::protected_resource::ProtectedResourceFile},
+        problem::Place,
+    },
+    snapshot::changes::Definition,
 };
 
 /// A policy as written. Required values that are absent have been reported.
@@ -44,6 +46,8 @@ pub struct PolicyFile {
     pub protected_resource: Option<ProtectedResourceFile>,
     /// `audience_failure_status`.
     pub audience_failure_status: Option<Spanned<i64>>,
+    /// All of it.
+    pub definition: Definition,
 }
 
 /// `scopes`.
@@ -96,6 +100,7 @@ pub enum ForwardTokenFile {
 impl PolicyFile {
     /// Reads one element of `policies`.
     pub(super) fn read(node: Node<'_>) -> Option<Self> {
+        let definition = node.definition();
         let mut map = node.mapping()?;
         let (providers, names_nobody) = providers(&mut map);
         let policy = Self {
@@ -114,6 +119,7 @@ impl PolicyFile {
             resource_metadata: map.optional("resource_metadata", Node::text),
             protected_resource: map.optional("protected_resource", ProtectedResourceFile::read),
             audience_failure_status: map.optional("audience_failure_status", Node::integer),
+            definition,
         };
         map.finish();
         Some(policy)

@@ -10,10 +10,13 @@ use std::{
     time::Duration,
 };
 
-use crate::config::{
-    document::{Spanned, mapping::Mapping, node::Node},
-    presets::Preset,
-    problem::Place,
+use crate::{
+    config::{
+        document::{Spanned, mapping::Mapping, node::Node},
+        presets::Preset,
+        problem::Place,
+    },
+    snapshot::changes::Definition,
 };
 
 /// A provider as written, and what its `type` stands for where nothing is written. Required values
@@ -60,6 +63,8 @@ pub struct ProviderFile {
     pub claim_to_headers: Vec<ClaimToHeaderFile>,
     /// `payload_header`.
     pub payload_header: Option<Spanned<String>>,
+    /// All of it.
+    pub definition: Definition,
 }
 
 /// `audiences`.
@@ -141,6 +146,7 @@ pub enum ClaimFromFile {
 impl ProviderFile {
     /// Reads one element of `providers`.
     pub(super) fn read(node: Node<'_>, folder: &Path) -> Option<Self> {
+        let definition = node.definition();
         let mut map = node.mapping()?;
         let preset = Preset::read(&mut map);
         let name = map.required("name", "a name of 1 to 63 characters", Node::text);
@@ -173,6 +179,7 @@ impl ProviderFile {
                 .optional("claim_to_headers", |node| node.list(ClaimToHeaderFile::read))
                 .unwrap_or_default(),
             payload_header: map.optional("payload_header", Node::text),
+            definition,
         };
         map.finish();
         Some(provider)
