@@ -23,6 +23,7 @@ mod behaviour;
 mod fail_closed;
 mod grpc_clients;
 mod identity;
+mod matrix;
 mod metadata;
 mod modes;
 mod places;
