@@ -22,6 +22,8 @@ pub(crate) mod keys;
 pub(crate) mod offline;
 #[path = "support/request.rs"]
 pub(crate) mod request;
+#[path = "support/rollout.rs"]
+pub(crate) mod rollout;
 #[path = "support/server.rs"]
 pub(crate) mod server;
 #[path = "support/site.rs"]

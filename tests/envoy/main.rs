@@ -28,4 +28,5 @@ mod metadata;
 mod modes;
 mod places;
 mod resource;
+mod rollout;
 mod routes;
