@@ -6,6 +6,7 @@ mod at;
 mod detail;
 mod keys;
 mod near;
+mod rules;
 mod verdict;
 
 use std::{
@@ -138,6 +139,8 @@ struct Session {
     route: Vec<(&'static str, String)>,
     /// The request that is played.
     request: Request,
+    /// The rules that cannot be run.
+    left_out: Vec<rules::LeftOut>,
     /// The one provider that was named.
     named: Option<Arc<Provider>>,
     keys: Fetched,
@@ -172,6 +175,7 @@ impl Session {
         clock: Clock,
     ) -> Result<Self, String> {
         let route = route_of(arguments, &mut snapshot);
+        let left_out = rules::leave_out(arguments, &mut snapshot);
         let named = match &*arguments.providers {
             [one] => snapshot.provider(one).filter(|provider| provider.enabled).cloned(),
             _ => None,
@@ -192,7 +196,7 @@ impl Session {
             path: arguments.path.clone().unwrap_or_default(),
             headers: arguments.headers.clone(),
         };
-        Ok(Self { snapshot, route, request, named, keys, now })
+        Ok(Self { snapshot, route, request, left_out, named, keys, now })
     }
 
     fn explain(
@@ -249,6 +253,8 @@ impl Session {
             keys: &self.keys,
             now: self.now,
             report: &report,
+            left_out: policy.as_deref().map(|policy| rules::of(&self.left_out, policy)),
+            rule: decision.identity().and_then(|identity| identity.rule.as_deref()),
         };
         Verdict::new(token, &decision, checks.all(fault(&decision)))
     }

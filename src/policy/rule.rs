@@ -24,6 +24,7 @@ pub use source::{MAX_DEPTH, MAX_SOURCE_BYTES, RuleError};
 use crate::provider::Name;
 
 /// One rule, ready to run.
+#[derive(Clone)]
 pub struct Rule {
     /// Its name, unique within its policy.
     pub name: Name,
@@ -32,6 +33,16 @@ pub struct Rule {
     expression: Expression,
     reads: Reads,
     patterns: Vec<Regex>,
+}
+
+/// A part of a request that a rule may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of `request.…`")]
+pub enum Part {
+    Method,
+    Host,
+    Path,
+    Headers,
 }
 
 /// What a rule decides.
@@ -145,6 +156,18 @@ impl Rule {
     #[must_use]
     pub fn reads_request(&self) -> bool {
         self.reads.request()
+    }
+
+    /// The parts of the request that it reads.
+    pub fn parts(&self) -> impl Iterator<Item = Part> {
+        let Reads { method, path, host, headers, .. } = self.reads;
+        let parts = [
+            (Part::Method, method),
+            (Part::Host, host),
+            (Part::Path, path),
+            (Part::Headers, headers),
+        ];
+        parts.into_iter().filter_map(|(part, read)| read.then_some(part))
     }
 }
 

@@ -424,3 +424,50 @@ fn a_bad_config_is_told_on_stderr_and_a_wrong_command_line_exits_2() {
         assert_eq!(explain.run(arguments, b"x").exit, 2, "{arguments:?}");
     }
 }
+
+/// How `rules` ends for a good token under these rules.
+#[track_caller]
+fn check_rules(rules: &str, arguments: &[&str], verdict: &str, result: &str, detail: &str) {
+    let explain = Explain::new("", &format!(", rules: [{rules}]"));
+    let got = explain.verdict(arguments, &ES256.token(&claims(ISSUER)));
+    let shown = got["checks"].as_array().unwrap().iter().find(|c| c["check"] == "rules").unwrap();
+    assert_eq!((&got["verdict"], &shown["result"]), (&json!(verdict), &json!(result)), "{got}");
+    assert!(shown["detail"].as_str().unwrap().contains(detail), "{got}");
+}
+
+const ALICE: &str = "{ name: alice, require: 'claims.sub == \"alice\"' }";
+const GET: &str = "{ name: get, require: 'request.method == \"GET\"' }";
+const ADMIN: &str = "{ name: admin, deny: 'request.path.startsWith(\"/admin\")' }";
+
+#[test]
+fn rules_run_and_the_one_that_denies_is_named() {
+    check_rules(ALICE, &[], "allowed", "pass", "alice");
+    check_rules(&ALICE.replace("== ", "!= "), &[], "denied", "fail", "alice");
+    check_rules(&format!("{ALICE}, {GET}"), &["--method", "GET"], "allowed", "pass", "get");
+    check_rules(&format!("{ALICE}, {GET}"), &["--method", "PUT"], "denied", "fail", "get");
+    check_rules(ADMIN, &["--path", "/admin/x"], "denied", "fail", "admin");
+}
+
+#[test]
+fn a_rule_that_needs_what_was_not_given_is_skipped_and_the_others_run() {
+    check_rules(GET, &[], "allowed", "skipped", "get (--method)");
+    check_rules(&format!("{ALICE}, {ADMIN}"), &[], "allowed", "skipped", "admin (--path)");
+    let not_alice = ALICE.replace("== ", "!= ");
+    check_rules(&format!("{not_alice}, {ADMIN}"), &[], "denied", "fail", "alice");
+    check_rules(&format!("{GET}, {ADMIN}"), &["--method", "PUT"], "denied", "fail", "get");
+    let header = "{ name: team, require: '\"x-team\" in request.headers' }";
+    check_rules(header, &[], "allowed", "skipped", "team (--header)");
+    check_rules(header, &["--header", "x-other: 1"], "denied", "fail", "team");
+    let host = "{ name: host, require: 'request.host == \"api.example\"' }";
+    check_rules(host, &[], "allowed", "skipped", "host (--host)");
+    check_rules(host, &["--host", "API.example:443"], "allowed", "pass", "host");
+}
+
+#[test]
+fn an_allow_that_cannot_be_run_leaves_the_other_allows_undecided() {
+    let allows = "{ name: bob, allow: 'claims.sub == \"bob\"' }, \
+                  { name: get, allow: 'request.method == \"GET\"' }";
+    check_rules(allows, &[], "allowed", "skipped", "get (--method)");
+    check_rules(allows, &["--method", "PUT"], "denied", "fail", "");
+    check_rules(allows, &["--method", "GET"], "allowed", "pass", "get");
+}

@@ -34,6 +34,10 @@ pub(super) struct Details<'a> {
     pub(super) keys: &'a Fetched,
     pub(super) now: Now,
     pub(super) report: &'a Report,
+    /// The policy's rules that were left out, for people; empty where there is none.
+    pub(super) left_out: Option<String>,
+    /// The rule that denied.
+    pub(super) rule: Option<&'a str>,
 }
 
 /// The checks as they are shown, and which of the observer's each stands for.
@@ -56,6 +60,13 @@ impl Details<'_> {
         let token = Token::read(self.token);
         let one = |&(name, parts): &(&'static str, &[Check])| {
             let (result, reason) = self.outcome(parts);
+            let left_out = self.left_out.as_deref().filter(|out| {
+                parts.contains(&Check::Rules) && result == Outcome::Pass && !out.is_empty()
+            });
+            if let Some(rules) = left_out {
+                let detail = format!("not run, for want of what they read: {rules}");
+                return Explained { check: name, result: Outcome::Skipped, reason, detail };
+            }
             let detail = match result {
                 Outcome::Skipped => self.why_skipped(fault),
                 Outcome::Pass | Outcome::Fail => self.text(parts, &token),

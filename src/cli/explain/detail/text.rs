@@ -51,8 +51,24 @@ pub(super) fn of(
             lists.unwrap_or_default().iter().map(said).collect::<Vec<_>>().join("; ")
         }
         Check::Scope => scope(details, provider, token),
-        Check::Rules => "the policy has no rules".to_owned(),
+        Check::Rules => rules(details, failed),
         Check::Headers => headers(failed),
+    }
+}
+
+fn rules(details: &Details<'_>, failed: Option<Reason>) -> String {
+    let conditions = details.policy.and_then(|policy| policy.conditions.as_deref());
+    match (failed, details.rule, conditions) {
+        (Some(_), Some(rule), _) => format!("{} does not let it pass", quoted(rule)),
+        (Some(_), None, _) => "a condition of the policy does not let it pass".to_owned(),
+        (None, _, None) => "the policy has no rules".to_owned(),
+        (None, _, Some(conditions)) if conditions.rules.is_empty() => {
+            "the policy's subjects and claims are met".to_owned()
+        }
+        (None, _, Some(conditions)) => {
+            let names = conditions.rules.iter().map(|rule| rule.name.as_str());
+            format!("these let it pass: {}", names.collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
