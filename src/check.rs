@@ -34,6 +34,7 @@ use crate::{
     clock::Now,
     header::{HeaderTarget, OwnedHeaders},
     policy::{Mode, Policy, Preflight},
+    provider::ClaimPath,
     snapshot::Snapshot,
 };
 
@@ -226,7 +227,7 @@ fn authorize<'s>(
     asked: Asked<'_>,
     observer: &mut impl Observer,
 ) -> Decision<'s> {
-    let mut identity = Identity::of(verified);
+    let mut identity = Identity::of(verified, &policy.metadata_claims);
     let allowed = authorized(verified, &policy, asked, observer)
         .and_then(|()| Ok(written(verified, &policy, &presented.token, observer)?))
         .and_then(|set| {
@@ -304,10 +305,13 @@ fn pass(policy: Cow<'_, Policy>, reason: Option<Reason>, credentials: Credential
 }
 
 impl Identity {
-    fn of(verified: &Verified) -> Self {
+    fn of(verified: &Verified, shown: &[ClaimPath]) -> Self {
         let subject = verified.claims.member("sub").and_then(|sub| sub.string());
         let subject = subject.map(Cow::into_owned);
-        Self { provider: verified.provider.clone(), subject, rule: None }
+        let claim =
+            |path: &ClaimPath| Some((path.name.clone(), verified.claims.find(path)?.value()?));
+        let claims = shown.iter().filter_map(claim).collect();
+        Self { provider: verified.provider.clone(), subject, claims, rule: None }
     }
 }
 

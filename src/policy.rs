@@ -14,7 +14,7 @@ use crate::{
     policy::{
         conditions::Conditions, protected_resource::ProtectedResource, token_place::TokenPlace,
     },
-    provider::{Issuer, Name, Provider},
+    provider::{ClaimPath, ClaimRule, Issuer, Name, Provider},
 };
 
 /// One policy, resolved against the config it stands in.
@@ -36,6 +36,10 @@ pub struct Policy {
     pub token_from: Vec<TokenPlace>,
     /// Whether a CORS preflight passes without one.
     pub preflight: Preflight,
+    /// What the upstream learns beside the provider's own.
+    pub claim_to_headers: Vec<ClaimRule>,
+    /// What later filters of the proxy and its access log learn.
+    pub metadata_claims: Vec<ClaimPath>,
     /// What the upstream sees of the credential.
     pub forward_token: ForwardToken,
     /// `realm` of the challenge; safe inside a quoted-string.

@@ -261,6 +261,17 @@ pub struct ClaimRule {
     pub header: HeaderTarget,
     /// How it is written.
     pub format: Format,
+    /// What happens where the value is too long.
+    pub overflow: Overflow,
+}
+
+/// What happens where a header, or all of them together, would be too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// The request is denied.
+    Deny,
+    /// The header is left out.
+    Omit,
 }
 
 /// What fills a header.

@@ -10,7 +10,7 @@ use crate::{
     },
     header::HeaderTarget,
     policy::{ForwardToken, Policy},
-    provider::ClaimFrom,
+    provider::{ClaimFrom, ClaimRule, Overflow},
 };
 
 /// Upper bound on one identity header's value, in bytes.
@@ -37,27 +37,22 @@ pub fn scopes(statement: &Statement, policy: &Policy) -> Result<(), Denial> {
 /// The headers that the provider and the policy ask for, none of them empty.
 ///
 /// # Errors
-/// `claims_malformed` where a claim cannot be written, or is too large.
+/// `claims_malformed` where a claim cannot be written, or is too large and not `on_overflow: omit`.
 pub fn identity_headers(
     verified: &Verified,
     policy: &Policy,
     token: &str,
 ) -> Result<Vec<(HeaderTarget, String)>, Denial> {
     let provider = &verified.provider;
-    let mut headers = Vec::with_capacity(provider.claim_to_headers.len() + 2);
-    for rule in &provider.claim_to_headers {
-        let claim = match &rule.from {
-            ClaimFrom::Claim(path) => verified.claims.find(path),
-            ClaimFrom::Issuer => verified.claims.member("iss"),
-            ClaimFrom::Provider => {
-                headers.push((rule.header.clone(), provider.name.as_str().to_owned()));
-                continue;
-            }
-        };
-        let Some(claim) = claim else { continue };
-        let value = claim.header_value(rule.format).map_err(|Unusable| Denial::ClaimsMalformed)?;
-        if !value.is_empty() {
-            headers.push((rule.header.clone(), value));
+    let rules = provider.claim_to_headers.iter().chain(&policy.claim_to_headers);
+    let mut headers = Vec::with_capacity(rules.size_hint().0 + 2);
+    // Those that may be left out stand last, so that they make room for the others.
+    let mut optional = Vec::new();
+    for rule in rules {
+        let Some(value) = value(verified, rule)? else { continue };
+        match rule.overflow {
+            Overflow::Deny => headers.push((rule.header.clone(), value)),
+            Overflow::Omit => optional.push((rule.header.clone(), value)),
         }
     }
     if let Some(header) = &provider.payload_header {
@@ -66,9 +61,30 @@ pub fn identity_headers(
     if let ForwardToken::Copy(header) = &policy.forward_token {
         headers.push((header.clone(), format!("Bearer {token}")));
     }
-    let total: usize = headers.iter().map(|(_, value)| value.len()).sum();
+    let mut total: usize = headers.iter().map(|(_, value)| value.len()).sum();
     let fits = headers.iter().all(|(_, value)| value.len() <= MAX_HEADER_BYTES);
-    if fits && total <= MAX_HEADERS_BYTES { Ok(headers) } else { Err(Denial::ClaimsMalformed) }
+    if !fits || total > MAX_HEADERS_BYTES {
+        return Err(Denial::ClaimsMalformed);
+    }
+    for (header, value) in optional {
+        if value.len() <= MAX_HEADER_BYTES && total + value.len() <= MAX_HEADERS_BYTES {
+            total += value.len();
+            headers.push((header, value));
+        }
+    }
+    Ok(headers)
+}
+
+/// What one rule writes; none where its claim is absent or empty.
+fn value(verified: &Verified, rule: &ClaimRule) -> Result<Option<String>, Denial> {
+    let claim = match &rule.from {
+        ClaimFrom::Claim(path) => verified.claims.find(path),
+        ClaimFrom::Issuer => verified.claims.member("iss"),
+        ClaimFrom::Provider => return Ok(Some(verified.provider.name.as_str().to_owned())),
+    };
+    let Some(claim) = claim else { return Ok(None) };
+    let value = claim.header_value(rule.format).map_err(|Unusable| Denial::ClaimsMalformed)?;
+    Ok(Some(value).filter(|value| !value.is_empty()))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! It verifies nothing. Numbers keep their text, so that no claim is rounded on its way.
 
 mod text;
+mod value;
 
 use std::{borrow::Cow, fmt, ops::Range};
 

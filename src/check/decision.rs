@@ -4,6 +4,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use serde_json::Value;
+
 use crate::{
     header::HeaderTarget,
     policy::{AudienceFailure, Policy, protected_resource::ProtectedResource},
@@ -288,6 +290,8 @@ pub struct Identity {
     pub provider: Arc<Provider>,
     /// `sub`, if it is a string.
     pub subject: Option<String>,
+    /// The claims that the policy shows to the proxy, by name.
+    pub claims: Vec<(String, Value)>,
     /// The rule, or the key of the policy, that is not met.
     pub rule: Option<String>,
 }

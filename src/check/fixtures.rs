@@ -92,6 +92,8 @@ pub(crate) fn policy(name: &str, providers: &[Arc<Provider>]) -> Policy {
         audiences: Vec::new(),
         scopes: ScopeRule::default(),
         conditions: None,
+        claim_to_headers: Vec::new(),
+        metadata_claims: Vec::new(),
         token_from: vec![TokenPlace::authorization()],
         preflight: Preflight::Check,
         forward_token: ForwardToken::Keep,

@@ -13,7 +13,7 @@ use crate::{
     },
     jwks::key::fixtures::SigningKey,
     policy::ScopeRule,
-    provider::{ClaimFrom, ClaimPath, ClaimRule, Format, Provider},
+    provider::{ClaimFrom, ClaimPath, ClaimRule, Format, Overflow, Provider},
 };
 
 mod unasked;
@@ -65,7 +65,8 @@ impl Host for Lender {
 /// okta with `sub` in `x-sub`, and a policy that asks for the scope `read`.
 fn config(mode: Mode) -> Snapshot {
     let from = ClaimFrom::Claim(ClaimPath::parse("sub"));
-    let rule = ClaimRule { from, header: target("x-sub"), format: Format::Text };
+    let rule =
+        ClaimRule { from, header: target("x-sub"), format: Format::Text, overflow: Overflow::Deny };
     let okta = Arc::new(Provider { claim_to_headers: vec![rule], ..okta() });
     let scopes = ScopeRule { all_of: vec!["read".into()], any_of: Vec::new() };
     let policy = Policy { mode, scopes, ..named("orders", std::slice::from_ref(&okta)) };

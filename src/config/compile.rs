@@ -3,10 +3,12 @@
 //! Pure: it reads no file (side files are handed in as bytes), no clock and no network.
 
 mod algorithms;
+mod claim_rule;
 mod conditions;
 mod headers;
 mod keys;
 mod policy;
+mod policy_headers;
 mod protected_resource;
 mod provider;
 mod remote;

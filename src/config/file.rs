@@ -3,6 +3,7 @@
 //! Types, missing keys and unknown keys are settled here; what a value means, and whether it may
 //! stand, is `compile.rs`.
 
+pub mod claim_rule;
 pub mod condition;
 pub mod policy;
 pub mod provider;

@@ -214,6 +214,11 @@ fn dynamic_metadata(to: &mut Members<'_>, decision: &Decision<'_>) {
         if let Some(subject) = &identity.subject {
             to.text("subject", subject);
         }
+        if !identity.claims.is_empty() {
+            to.structure("claims", |to| {
+                identity.claims.iter().for_each(|(name, value)| to.json(name, value));
+            });
+        }
         if let Some(rule) = &identity.rule {
             to.text("rule", rule);
         }

@@ -2,8 +2,10 @@
 
 use crate::{
     client::Request,
-    credentials::{good, with_scopes},
+    credentials::{ISSUER, good, with_scopes},
+    listener::Listener,
     stack::{Stack, listener},
+    support::{self, claims, keys::ES256, with},
 };
 
 #[tokio::test]
@@ -33,5 +35,49 @@ async fn dynamic_metadata_tells_outcome_reason_and_policy() {
         let headers = ["x-outcome", "x-reason", "x-policy", "x-provider", "x-subject"];
         let got = headers.map(|name| reply.header(name));
         assert_eq!(got.each_ref().map(|value| value.trim_matches('-')), expected);
+    }
+}
+
+/// Envoy's own RBAC filter behind ext_authz, which lets through only what the claim says, and a
+/// response header made as an access log is.
+#[tokio::test]
+async fn a_later_filter_and_the_access_log_use_claims() {
+    let rbac = r#"          - name: envoy.filters.http.rbac
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+              rules:
+                action: ALLOW
+                policies:
+                  gold:
+                    permissions: [{ any: true }]
+                    principals:
+                    - metadata:
+                        filter: envoy.filters.http.ext_authz
+                        path: [{ key: claimgate }, { key: claims }, { key: tier }]
+                        value: { string_match: { exact: gold } }
+"#;
+    let router = "          - name: envoy.filters.http.router\n";
+    let host = "            - name: upstream\n";
+    let logged = "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:claimgate:claims:account)%";
+    let added = format!(
+        "{host}              response_headers_to_add: [{{ header: {{ key: x-account, value: \"{logged}\" }} }}]\n"
+    );
+    let listener =
+        Listener::default().replace(router, &format!("{rbac}{router}")).replace(host, &added);
+    let provider = support::provider("demo", ISSUER, &ES256.jwks());
+    let config =
+        support::config(&[provider], "providers: [demo], metadata_claims: [tier, account]");
+    let Some(stack) = Stack::serving(&config, &listener).await else { return };
+    let token = |tier: &str| {
+        let claims = with(claims(ISSUER), "tier", tier.into());
+        ES256.token(&with(claims, "account", 9_007_199_254_740_993_u64.into()))
+    };
+    let gold = stack.send(&Request::get("/").bearer(&token("gold"))).await;
+    assert!(gold.is_from_upstream());
+    // A double would have rounded it.
+    assert_eq!(gold.header("x-account"), "9007199254740993");
+    for tier in ["silver", "Gold", ""] {
+        let reply = stack.send(&Request::get("/").bearer(&token(tier))).await;
+        assert_eq!((reply.status, reply.body.as_str()), (403, "RBAC: access denied"), "{tier}");
     }
 }

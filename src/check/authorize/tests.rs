@@ -4,12 +4,12 @@ use super::*;
 use crate::{
     check::fixtures::{HEADER, okta, orders, payload, sign, target, verified},
     policy::ScopeRule,
-    provider::{ClaimPath, ClaimRule, Format, Provider},
+    provider::{ClaimPath, ClaimRule, Format, Overflow, Provider},
 };
 
 fn rule(claim: &str, header: &str) -> ClaimRule {
     let from = ClaimFrom::Claim(ClaimPath::parse(claim));
-    ClaimRule { from, header: target(header), format: Format::Text }
+    ClaimRule { from, header: target(header), format: Format::Text, overflow: Overflow::Deny }
 }
 
 #[track_caller]
@@ -115,7 +115,12 @@ fn a_claim_that_cannot_be_written_refuses_the_token() {
 
 #[test]
 fn the_names_of_provider_and_issuer_come_from_what_was_verified() {
-    let named = |from, header| ClaimRule { from, header: target(header), format: Format::Text };
+    let named = |from, header| ClaimRule {
+        from,
+        header: target(header),
+        format: Format::Text,
+        overflow: Overflow::Deny,
+    };
     let claim_to_headers =
         vec![named(ClaimFrom::Provider, "x-provider"), named(ClaimFrom::Issuer, "x-issuer")];
     let got = headers(Provider { claim_to_headers, ..okta() }, &[("provider", r#""evil""#)]);

@@ -154,6 +154,8 @@ impl<'a> Written<'a> {
                 any_of: Vec::new(),
             },
             conditions: None,
+            claim_to_headers: Vec::new(),
+            metadata_claims: Vec::new(),
             token_from: vec![TokenPlace::authorization()],
             preflight: Preflight::Check,
             forward_token: ForwardToken::Keep,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     config::{
-        compile::{Names, provider::claim_path},
+        compile::{Names, claim_rule::claim_path},
         document::Spanned,
         file::{
             condition::{ClaimConditionFile, ConditionsFile, RuleFile},

@@ -6,14 +6,19 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     config::{
-        compile::{conditions, headers::Targets, protected_resource, token_from},
+        compile::{
+            claim_rule::claim_path,
+            conditions,
+            headers::Targets,
+            policy_headers::{self, PolicyHeaders},
+            protected_resource, token_from,
+        },
         document::Spanned,
-        file::policy::{ForwardTokenFile, PolicyFile, ScopesFile},
+        file::policy::{PolicyFile, ScopesFile},
         problem::{Findings, Place},
     },
-    header::HeaderTarget,
     policy::{
-        Accepts, AudienceFailure, DEFAULT_REALM, ForwardToken, Mode, Policy, Preflight, ScopeRule,
+        Accepts, AudienceFailure, DEFAULT_REALM, Mode, Policy, Preflight, ScopeRule,
         protected_resource::ProtectedResource, token_place::TokenPlace,
     },
     provider::{Issuer, Name, Provider},
@@ -38,12 +43,16 @@ pub(super) fn compile(
     let conditions = conditions::compile(&written.conditions, findings);
     let named = named(&written.providers, providers, findings);
     let token_from = token_from::compile(written.token_from.as_ref(), targets, findings);
-    let forward_token = forward_token(written.forward_token.as_ref(), &named, targets, findings);
+    let known: Vec<&Provider> = named.known.iter().map(|(provider, _)| &***provider).collect();
+    let headers = policy_headers::compile(written, &known, targets, findings);
+    let metadata_claims: Vec<_> =
+        written.metadata_claims.iter().map(|claim| claim_path(claim, findings)).collect();
     let protected = protected(written, &named, token_from.as_deref(), findings);
     let accepts = accepts(written, named, findings);
     let realm = realm(written.realm.as_ref(), findings);
     let resource_metadata = resource_metadata(written.resource_metadata.as_ref(), findings);
     let failure = audience_failure(written.audience_failure_status.as_ref(), findings);
+    let PolicyHeaders { claim_to_headers, forward_token } = headers?;
     Some(Policy {
         name: Some(name?),
         mode: mode?,
@@ -56,7 +65,9 @@ pub(super) fn compile(
             Some(true) => Preflight::Allow,
             Some(false) | None => Preflight::Check,
         },
-        forward_token: forward_token?,
+        claim_to_headers,
+        metadata_claims: metadata_claims.into_iter().collect::<Option<_>>()?,
+        forward_token,
         realm: realm?,
         resource_metadata: resource_metadata
             .or_else(|| protected.as_ref().map(|resource| resource.metadata_url.as_str().into())),
@@ -157,34 +168,6 @@ fn scopes(written: Option<&ScopesFile>, findings: &mut Findings) -> Option<Scope
     };
     let (all_of, any_of) = (list(all_of), list(any_of));
     Some(ScopeRule { all_of: all_of?, any_of: any_of? })
-}
-
-fn forward_token(
-    written: Option<&ForwardTokenFile>,
-    named: &Named<'_>,
-    targets: &mut Targets,
-    findings: &mut Findings,
-) -> Option<ForwardToken> {
-    match written {
-        None | Some(ForwardTokenFile::Keep) => Some(ForwardToken::Keep),
-        Some(ForwardTokenFile::Remove) => Some(ForwardToken::Remove),
-        Some(ForwardTokenFile::Header(header)) => {
-            let target = targets.forward(header, findings)?;
-            if let Some((provider, _)) = named.known.iter().find(|(p, _)| sets(p, &target)) {
-                let message = format!("provider {} sets this header, too", provider.name);
-                findings.refuse(&header.place, message + "; another one is accepted");
-                return None;
-            }
-            Some(ForwardToken::Copy(target))
-        }
-    }
-}
-
-/// Whether `provider` fills `target`. Hyphen and underscore count as one.
-fn sets(provider: &Provider, target: &HeaderTarget) -> bool {
-    let fold = |header: &HeaderTarget| header.as_str().replace('_', "-");
-    let of_claims = provider.claim_to_headers.iter().map(|rule| &rule.header);
-    of_claims.chain(&provider.payload_header).any(|header| fold(header) == fold(target))
 }
 
 /// It stands in a quoted-string (RFC 9110 section 5.6.4) without any escape.

@@ -8,17 +8,17 @@ use crate::{
     config::{
         compile::{
             SideFiles, algorithms,
+            claim_rule::{self, claim_path},
             headers::{Distinct, Targets},
             keys,
         },
         document::Spanned,
-        file::provider::{AudiencesFile, ClaimFromFile, ClaimToHeaderFile, ProviderFile},
+        file::provider::{AudiencesFile, ProviderFile},
         problem::{Findings, Place},
     },
     header::HeaderTarget,
     provider::{
-        Audiences, Binding, ClaimFrom, ClaimPath, ClaimRule, Expiry, Format, Issuer, Name,
-        Provider, TokenTypes,
+        Audiences, Binding, ClaimPath, ClaimRule, Expiry, Issuer, Name, Provider, TokenTypes,
     },
 };
 
@@ -128,17 +128,6 @@ fn scope_claims(
     claims.into_iter().collect()
 }
 
-/// RFC 6901 section 3: in a JSON Pointer `~` stands only before 0 or 1.
-pub(super) fn claim_path(written: &Spanned<String>, findings: &mut Findings) -> Option<ClaimPath> {
-    let is_pointer = written.value.starts_with('/');
-    let mut after_tilde = written.value.split('~').skip(1);
-    if is_pointer && after_tilde.any(|rest| !rest.starts_with(['0', '1'])) {
-        findings.refuse(&written.place, "not a JSON Pointer; `~` is written ~0, and `/` ~1");
-        return None;
-    }
-    Some(ClaimPath::parse(&written.value))
-}
-
 /// What `claim_to_headers` and `payload_header` set; no header twice.
 fn headers(
     written: &ProviderFile,
@@ -148,7 +137,7 @@ fn headers(
     let mut distinct = Distinct::default();
     let mut rules = Vec::with_capacity(written.claim_to_headers.len());
     for rule in &written.claim_to_headers {
-        rules.push(claim_rule(rule, targets, &mut distinct, findings));
+        rules.push(claim_rule::compile(rule, targets, &mut distinct, findings));
     }
     let payload_header = written.payload_header.as_ref().and_then(|header| {
         let target = targets.target(header, findings)?;
@@ -156,55 +145,6 @@ fn headers(
         Some(target)
     });
     (rules.into_iter().collect(), payload_header)
-}
-
-fn claim_rule(
-    written: &ClaimToHeaderFile,
-    targets: &mut Targets,
-    distinct: &mut Distinct,
-    findings: &mut Findings,
-) -> Option<ClaimRule> {
-    let from = written.from.as_ref().and_then(|from| claim_from(from, findings));
-    let header = written.header.as_ref().and_then(|header| {
-        let target = targets.target(header, findings)?;
-        distinct.claim(&target, &header.place, findings);
-        Some(target)
-    });
-    let format = format(written, findings);
-    Some(ClaimRule { from: from?, header: header?, format: format? })
-}
-
-fn claim_from(written: &ClaimFromFile, findings: &mut Findings) -> Option<ClaimFrom> {
-    match written {
-        ClaimFromFile::Claim(claim) => claim_path(claim, findings).map(ClaimFrom::Claim),
-        ClaimFromFile::Value(value) => match value.value.as_str() {
-            "provider" => Some(ClaimFrom::Provider),
-            "issuer" => Some(ClaimFrom::Issuer),
-            _unknown => {
-                findings.refuse(&value.place, "unknown value; provider or issuer is accepted");
-                None
-            }
-        },
-    }
-}
-
-fn format(written: &ClaimToHeaderFile, findings: &mut Findings) -> Option<Format> {
-    let Some(Spanned { value, place }) = &written.format else {
-        return Some(Format::Text);
-    };
-    if let Some(ClaimFromFile::Value(_)) = written.from {
-        findings.refuse(place, "a format beside `value`; it is accepted only beside `claim`");
-        return None;
-    }
-    match value.as_str() {
-        "text" => Some(Format::Text),
-        "json" => Some(Format::Json),
-        "base64url" => Some(Format::Base64Url),
-        _unknown => {
-            findings.refuse(place, "unknown format; text, json or base64url is accepted");
-            None
-        }
-    }
 }
 
 fn leeway(written: Option<&Spanned<Duration>>, findings: &mut Findings) -> Option<Duration> {

@@ -7,7 +7,10 @@ pub mod protected_resource;
 use crate::{
     config::{
         document::{Spanned, mapping::Mapping, node::Node},
-        file::{condition::ConditionsFile, policy::protected_resource::ProtectedResourceFile},
+        file::{
+            claim_rule::ClaimToHeaderFile, condition::ConditionsFile,
+            policy::protected_resource::ProtectedResourceFile,
+        },
         problem::Place,
     },
     snapshot::changes::Definition,
@@ -36,6 +39,10 @@ pub struct PolicyFile {
     pub token_from: Option<TokenFromFile>,
     /// `allow_cors_preflight`.
     pub allow_cors_preflight: Option<Spanned<bool>>,
+    /// `claim_to_headers`.
+    pub claim_to_headers: Vec<ClaimToHeaderFile>,
+    /// `metadata_claims`.
+    pub metadata_claims: Vec<Spanned<String>>,
     /// `forward_token`.
     pub forward_token: Option<ForwardTokenFile>,
     /// `realm`.
@@ -114,6 +121,12 @@ impl PolicyFile {
             conditions: ConditionsFile::read(&mut map),
             token_from: map.optional("token_from", TokenFromFile::read),
             allow_cors_preflight: map.optional("allow_cors_preflight", Node::boolean),
+            claim_to_headers: map
+                .optional("claim_to_headers", |node| node.list(ClaimToHeaderFile::read))
+                .unwrap_or_default(),
+            metadata_claims: map
+                .optional("metadata_claims", |node| node.list(Node::text))
+                .unwrap_or_default(),
             forward_token: map.optional("forward_token", forward_token),
             realm: map.optional("realm", Node::text),
             resource_metadata: map.optional("resource_metadata", Node::text),
@@ -270,8 +283,8 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_later_versions_are_unknown() {
-        let expected = "13: policies[0].metadata_claims: unknown key";
-        check("{name: a, metadata_claims: []}", &[expected]);
+    fn a_misspelt_key_is_unknown() {
+        let expected = "13: policies[0].metadata_claim: unknown key";
+        check("{name: a, metadata_claim: []}", &[expected]);
     }
 }

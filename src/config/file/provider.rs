@@ -13,6 +13,7 @@ use std::{
 use crate::{
     config::{
         document::{Spanned, mapping::Mapping, node::Node},
+        file::claim_rule::ClaimToHeaderFile,
         presets::Preset,
         problem::Place,
     },
@@ -123,26 +124,6 @@ impl fmt::Debug for InlineSet {
     }
 }
 
-/// One element of `claim_to_headers`.
-#[derive(Debug)]
-pub struct ClaimToHeaderFile {
-    /// `claim` or `value`; absent if there was not exactly one good one.
-    pub from: Option<ClaimFromFile>,
-    /// `header`.
-    pub header: Option<Spanned<String>>,
-    /// `format`.
-    pub format: Option<Spanned<String>>,
-}
-
-/// What fills a header.
-#[derive(Debug)]
-pub enum ClaimFromFile {
-    /// `claim`.
-    Claim(Spanned<String>),
-    /// `value`.
-    Value(Spanned<String>),
-}
-
 impl ProviderFile {
     /// Reads one element of `providers`.
     pub(super) fn read(node: Node<'_>, folder: &Path) -> Option<Self> {
@@ -246,22 +227,6 @@ impl JwksFile {
             Some(JwksFrom::Uri(_) | JwksFrom::Inline(_) | JwksFrom::Discovery) | None => None,
         };
         file.into_iter().chain(self.ca_file.as_ref().map(|ca| &ca.value))
-    }
-}
-
-impl ClaimToHeaderFile {
-    fn read(node: Node<'_>) -> Option<Self> {
-        let mut map = node.mapping()?;
-        let only = map.exactly_one(&["claim", "value"]);
-        let claim = map.optional("claim", Node::text).map(ClaimFromFile::Claim);
-        let value = map.optional("value", Node::text).map(ClaimFromFile::Value);
-        let rule = Self {
-            from: only.and(claim.or(value)),
-            header: map.required("header", "a header name", Node::text),
-            format: map.optional("format", Node::text),
-        };
-        map.finish();
-        Some(rule)
     }
 }
 
@@ -398,10 +363,8 @@ mod tests {
         );
         check_line(&rule("{claim: a}"), &["7:5: providers[0].claim_to_headers[0].header: missing"]);
         check_line(
-            &rule("{claim: a, header: x, on_overflow: omit}"),
-            &[
-                "7:27: providers[0].claim_to_headers[0].on_overflow: unknown key; accepted are claim",
-            ],
+            &rule("{claim: a, header: x, overflow: omit}"),
+            &["7:27: providers[0].claim_to_headers[0].overflow: unknown key; accepted are claim"],
         );
     }
 

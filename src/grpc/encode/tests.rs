@@ -226,8 +226,12 @@ fn a_policy_may_answer_403_where_the_audience_does_not_match_and_only_there() {
 
 #[test]
 fn a_client_never_learns_what_the_operator_learns() {
-    let identity =
-        Identity { provider: Arc::new(okta()), subject: Some("alice".into()), rule: None };
+    let identity = Identity {
+        provider: Arc::new(okta()),
+        subject: Some("alice".into()),
+        claims: Vec::new(),
+        rule: None,
+    };
     for (reason, label, ..) in TABLE {
         let (provider, identity) = (Some(Arc::new(okta())), Some(identity.clone()));
         let policy = Some(Cow::Owned(orders(okta())));
@@ -320,6 +324,7 @@ fn the_dynamic_metadata_names_provider_and_subject_only_of_a_verified_token() {
         Some(Identity {
             provider: Arc::new(okta()),
             subject: subject.map(str::to_owned),
+            claims: Vec::new(),
             rule: None,
         })
     };

@@ -138,3 +138,62 @@ const RESERVED: [&str; 46] = [
     "'x:'",
     "ü",
 ];
+
+#[test]
+fn a_header_of_a_policy_is_one_of_its_own_and_owned() {
+    let policy = |lines: &str| {
+        with("claim_to_headers: [{claim: a, header: x-a}]\npayload_header: x-p")
+            + &format!("\npolicies: [{{name: p, providers: [okta], claim_to_headers: [{lines}]}}]")
+    };
+    let compiled = accepted(&policy("{claim: b, header: x-b}, {value: issuer, header: x-c}"));
+    let owned: Vec<&str> = compiled.owned_headers.iter().map(|name| &**name).collect();
+    assert_eq!(owned, ["x-a", "x-b", "x-c", "x-p", "x_a", "x_b", "x_c", "x_p"]);
+    let taken = "8:79: policies[0].claim_to_headers[0].header: provider okta sets this header, too";
+    refused(&policy("{claim: b, header: X-A}"), &[taken]);
+    refused(&policy("{claim: b, header: x_p}"), &["8:79: policies[0].claim_to_headers[0].header"]);
+    refused(
+        &policy("{claim: b, header: x-b}, {claim: c, header: x_b}"),
+        &["8:104: policies[0].claim_to_headers[1].header: x-b is already set at c:8:79"],
+    );
+    refused(&policy("{claim: b, header: cookie}"), &["8:79: policies[0].claim_to_headers[0].h"]);
+}
+
+#[test]
+fn on_overflow_is_omit_or_deny() {
+    let rule = |more: &str| with(&format!("claim_to_headers: [{{claim: a, header: x-a{more}}}]"));
+    for good in ["", ", on_overflow: omit", ", on_overflow: deny"] {
+        accepted(&rule(good));
+    }
+    refused(
+        &rule(", on_overflow: cut"),
+        &["6:59: providers[0].claim_to_headers[0].on_overflow: unknown; omit or deny is accepted"],
+    );
+    refused(&rule(", on_overflow: true"), &["6:59: providers[0].claim_to_headers[0].on_overflow"]);
+}
+
+#[test]
+fn metadata_claims_are_names_of_claims() {
+    accepted(&with_policy("providers: [okta], metadata_claims: [sub, a.b, /a~1b]"));
+    refused(
+        &with_policy("providers: [okta], metadata_claims: [/a~b]"),
+        &["7:59: policies[0].metadata_claims[0]: not a JSON Pointer"],
+    );
+    refused(&with_policy("providers: [okta], metadata_claims: sub"), &["7:58: policies[0].metad"]);
+}
+
+#[test]
+fn two_providers_that_fill_one_header_are_told_apart_or_warned_about() {
+    let warnings = |lines: &str, policy: &str| {
+        let second = with(&format!("claim_to_headers: [{{claim: sub, header: x-sub}}{lines}]"))
+            .replace("okta", "auth0");
+        let second = second.strip_prefix("providers:\n").unwrap();
+        let first = with("claim_to_headers: [{claim: email, header: x_sub}]");
+        let text =
+            format!("{first}\n{second}\npolicies: [{{name: p, providers: [okta, auth0]{policy}}}]");
+        accepted(&text).warnings.len()
+    };
+    assert_eq!(warnings("", ""), 1);
+    assert_eq!(warnings("", ", claim_to_headers: [{value: issuer, header: x-iss}]"), 0);
+    assert_eq!(warnings("", ", claim_to_headers: [{claim: iss, header: x-iss}]"), 1);
+    assert_eq!(warnings(", {value: provider, header: x-by}", ""), 0);
+}

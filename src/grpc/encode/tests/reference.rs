@@ -148,8 +148,12 @@ fn policy() -> impl Strategy<Value = Policy> {
 
 fn identity() -> impl Strategy<Value = Option<Identity>> {
     let one = (proptest::option::of("\\PC{0,300}"), proptest::option::of("[a-z.]{1,63}"));
-    let one =
-        one.prop_map(|(subject, rule)| Identity { provider: Arc::new(okta()), subject, rule });
+    let one = one.prop_map(|(subject, rule)| Identity {
+        provider: Arc::new(okta()),
+        subject,
+        claims: Vec::new(),
+        rule,
+    });
     proptest::option::of(one)
 }
 
