@@ -5,6 +5,7 @@
 mod connection;
 mod listen;
 mod running;
+mod stream;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 

@@ -17,13 +17,16 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener, UnixStream},
     sync::watch,
 };
 use tonic_health::pb::health_server::{Health, HealthServer};
 
-use crate::{grpc::Authorizer, server::connection, settings::GrpcAddress};
+use crate::{
+    grpc::Authorizer,
+    server::{connection, stream::Stream},
+    settings::GrpcAddress,
+};
 
 /// A burst of Envoy's time-outs resets many streams at once; the default of 20 would close the
 /// connection and fail the checks that are well.
@@ -46,10 +49,6 @@ enum Socket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
-
-/// A connection of either kind.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Listener {
     /// Binds `address`. A unix socket that nobody answers at is replaced, and gets `mode`.
@@ -109,17 +108,17 @@ impl Listener {
 }
 
 impl Socket {
-    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+    async fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 // Small answers must not wait for the client's acknowledgement.
                 let _ = stream.set_nodelay(true);
-                Ok(Box::new(stream))
+                Ok(Stream::Tcp(stream))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Box::new(stream))
+                Ok(Stream::Unix(stream))
             }
         }
     }
