@@ -70,15 +70,17 @@ fn unread(http: &HttpView<'_>, policy: &Policy, credentials: &mut Credentials) {
         let TokenPlace::Header { name, scheme } = place else { continue };
         let is_bearer = |scheme: &Arc<str>| scheme.eq_ignore_ascii_case("bearer");
         bearer_is_read |= **name == *AUTHORIZATION && scheme.as_ref().is_some_and(is_bearer);
-        for other in [name.replace('-', "_"), name.replace('_', "-")] {
-            if *other != **name {
-                credentials.remove.push(other.into());
+        for (from, to) in [('-', "_"), ('_', "-")] {
+            if name.contains(from) {
+                credentials.remove.push(name.replace(from, to).into());
             }
         }
     }
-    let seen = http.headers.values(AUTHORIZATION).next().is_some();
-    let harmless = seen && credential::bearer(&http.headers) == Err(Denial::CredentialsMissing);
-    if !bearer_is_read && !harmless {
+    let harmless = || {
+        http.headers.values(AUTHORIZATION).next().is_some()
+            && credential::bearer(&http.headers) == Err(Denial::CredentialsMissing)
+    };
+    if !bearer_is_read && !harmless() {
         credentials.remove.push(AUTHORIZATION.into());
     }
 }

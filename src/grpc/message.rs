@@ -58,11 +58,7 @@ impl Message {
         let length = self.0.len() - at - 1;
         match (u8::try_from(length), self.0.get_mut(at)) {
             (Ok(short @ 0..0x80), Some(byte)) => *byte = short,
-            _ => {
-                let mut long = Self(Vec::with_capacity(MAX_VARINT));
-                long.length(length);
-                self.0.splice(at..=at, long.0);
-            }
+            _ => drop(self.0.splice(at..=at, long(length as u64))),
         }
     }
 
@@ -73,18 +69,32 @@ impl Message {
 
     #[inline]
     fn length(&mut self, length: usize) {
-        // No address space has more than 2^64 bytes.
-        self.varint(u64::try_from(length).unwrap_or(u64::MAX));
+        self.varint(length as u64);
     }
 
     #[inline]
-    fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(value.to_le_bytes()[0] | 0x80);
-            value >>= 7;
+    fn varint(&mut self, value: u64) {
+        match value {
+            0..0x80 => self.0.push(value.to_le_bytes()[0]),
+            0x80.. => self.0.extend(long(value)),
         }
-        self.0.push(value.to_le_bytes()[0]);
     }
+}
+
+/// A varint: seven bits a byte, the lowest first, and the top bit on all bytes but the last.
+fn long(value: u64) -> impl Iterator<Item = u8> {
+    let (mut bytes, mut rest, mut length) = ([0; MAX_VARINT], value, 0);
+    for byte in &mut bytes {
+        *byte = rest.to_le_bytes()[0] | 0x80;
+        length += 1;
+        rest >>= 7;
+        if rest == 0 {
+            *byte &= 0x7F;
+            break;
+        }
+    }
+    // Its exact length is known, so whoever takes it in needs no room besides.
+    bytes.into_iter().take(length)
 }
 
 const MAX_VARINT: usize = 10;
