@@ -1,0 +1,171 @@
+//! docs/benchmarks.md and its plots.
+
+use std::{fmt::Write as _, fs, path::Path, process::Command};
+
+use crate::{
+    Size, plot,
+    runs::{Pairs3, Results, median},
+};
+
+pub(crate) fn write(folder: &Path, size: &Size, results: &Results) {
+    let plots = folder.join("benchmarks");
+    fs::create_dir_all(&plots).unwrap();
+    fs::write(plots.join("cpu.svg"), cpu_plot(results)).unwrap();
+    fs::write(plots.join("latency.svg"), latency_plot(results)).unwrap();
+    let mut text = head(size);
+    cpu(&mut text, results);
+    envoy(&mut text, results);
+    latency(&mut text, &results.half);
+    scale(&mut text, size, results);
+    fs::write(folder.join("benchmarks.md"), text).unwrap();
+}
+
+fn head(size: &Size) -> String {
+    format!(
+        "# Benchmarks\n\n\
+         Written by `cargo bench --bench end_to_end -- full`. The floor is a tonic server with the same settings that\n\
+         decodes each CheckRequest with envoy-types and always allows: what any ext_authz service in Rust pays. It and\n\
+         claimgate run in turns, {} pairs, on the same machine at the same time as the load; medians are shown, and the\n\
+         ratios count, not the absolute numbers.\n\n\
+         - Machine: {}\n- Kernel: {}\n- Rust: {}\n- Envoy: {}\n- claimgate {}, {} tokens in rotation, a CheckRequest of about 1.5 KiB\n\n",
+        size.pairs,
+        machine(),
+        said("uname", &["-sr"]),
+        said("rustc", &["--version"]),
+        envoy_version(),
+        env!("CARGO_PKG_VERSION"),
+        size.tokens,
+    )
+}
+
+fn machine() -> String {
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let count = cpus.lines().filter(|line| line.starts_with("processor")).count();
+    format!("{count} × {}", model.map_or("unknown", |(_, model)| model))
+}
+
+fn envoy_version() -> String {
+    claimgate::cli::demo::envoy::find()
+        .map_or_else(|| "none".to_owned(), |path| said(&path.to_string_lossy(), &["--version"]))
+        .rsplit("version: ")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    output.map_or_else(|_| "unknown".into(), |o| String::from_utf8_lossy(&o.stdout).trim().into())
+}
+
+fn cpu(text: &mut String, results: &Results) {
+    text.push_str(
+        "## CPU per check\n\nStraight to the gRPC port, 4 connections of 16 streams, from `/proc/PID/stat`. A new token is one\n\
+         that this process has never seen, with the cache on.\n\n\
+         | path | floor | claimgate | ratio | bare verify | over floor + verify | checks/s floor | claimgate |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    for pairs in &results.paths {
+        let (floor, ours) = (median(&pairs.floor), median(&pairs.ours));
+        let ratios: Vec<f64> = pairs.ours.iter().zip(&pairs.floor).map(|(o, f)| o / f).collect();
+        writeln!(
+            text,
+            "| {} | {floor:.1} µs | {ours:.1} µs | {:.2} | {:.1} µs | {:+.1} µs | {:.0} | {:.0} |",
+            pairs.name,
+            median(&ratios),
+            pairs.verify,
+            ours - floor - pairs.verify,
+            median(&pairs.floor_rate),
+            median(&pairs.our_rate)
+        )
+        .unwrap();
+    }
+    text.push_str("\n![CPU per check by path](benchmarks/cpu.svg)\n\n");
+}
+
+fn envoy(text: &mut String, results: &Results) {
+    text.push_str(
+        "## Through Envoy\n\nOne worker, 16 connections, a direct response. `jwt_authn` runs without its token cache.\n\n\
+         | what decides | requests/s | beside the floor |\n|---|---|---|\n",
+    );
+    let floor = results.envoy.first().map_or(f64::NAN, |(_, rates)| median(rates));
+    for (name, rates) in &results.envoy {
+        let rate = median(rates);
+        writeln!(text, "| {name} | {rate:.0} | {:.2} |", rate / floor).unwrap();
+    }
+    text.push('\n');
+}
+
+fn latency(text: &mut String, half: &Pairs3) {
+    writeln!(
+        text,
+        "## Latency\n\nAn open schedule of {:.0} checks/s, half of what saturates the floor, in ticks of 1 ms; latency is counted\n\
+         from the time when a check was due, whether the load was late or the server.\n\n\
+         | | floor | claimgate | ratio |\n|---|---|---|---|",
+        half.rate
+    )
+    .unwrap();
+    for (index, name) in ["p50", "p99", "p99.9"].iter().enumerate() {
+        let column = |runs: &[[f64; 3]]| runs.iter().map(|run| run[index]).collect::<Vec<_>>();
+        let (floor, ours) = (column(&half.floor), column(&half.ours));
+        let ratios: Vec<f64> = ours.iter().zip(&floor).map(|(o, f)| o / f).collect();
+        let (floor, ours, ratio) = (median(&floor), median(&ours), median(&ratios));
+        writeln!(text, "| {name} | {floor:.3} ms | {ours:.3} ms | {ratio:.2} |").unwrap();
+    }
+    text.push_str("\n![p99 against load](benchmarks/latency.svg)\n\n");
+}
+
+fn scale(text: &mut String, size: &Size, results: &Results) {
+    let scale = &results.scale;
+    let (one, all, reload) = (scale.one, scale.all, scale.during_reload);
+    write!(
+        text,
+        "## Scale\n\n{} providers over 100 key sets, {} cached tokens, {:.0} checks/s.\n\n\
+         | | measured |\n|---|---|\n\
+         | resident memory, one provider, idle | {:.0} MiB |\n\
+         | resident memory, all providers and tokens | {:.0} MiB |\n\
+         | from the start of the process to its first connection, 1,000 providers | {:.0} ms |\n\
+         | the same, all providers | {:.0} ms |\n\
+         | from the change of the file to the new config, all providers | {:.0} ms |\n\
+         | p50, p99, p99.9 of one provider and one token | {:.3}, {:.3}, {:.3} ms |\n\
+         | p50, p99, p99.9 of all | {:.3}, {:.3}, {:.3} ms |\n\
+         | p50, p99, p99.9 of all, over a reload | {:.3}, {:.3}, {:.3} ms |\n",
+        size.providers,
+        size.cached,
+        scale.rate,
+        scale.idle_memory,
+        scale.full_memory,
+        scale.start_of_a_thousand,
+        scale.start_of_all,
+        scale.reload,
+        one[0],
+        one[1],
+        one[2],
+        all[0],
+        all[1],
+        all[2],
+        reload[0],
+        reload[1],
+        reload[2],
+    )
+    .unwrap();
+}
+
+fn cpu_plot(results: &Results) -> String {
+    let groups: Vec<(String, Vec<f64>)> = results
+        .paths
+        .iter()
+        .map(|p| (p.name.clone(), vec![median(&p.floor), median(&p.ours), p.verify]))
+        .collect();
+    plot::bars("CPU per check", " µs", &["floor", "claimgate", "bare verify"], &groups)
+}
+
+fn latency_plot(results: &Results) -> String {
+    let p99 = |of: fn(&crate::runs::Point) -> f64| {
+        results.curve.iter().map(|p| (p.rate, of(p))).collect()
+    };
+    let series =
+        [("floor", p99(|point| point.floor[1])), ("claimgate", p99(|point| point.ours[1]))];
+    plot::lines("p99 against load", " ms", &series)
+}

@@ -1,0 +1,257 @@
+//! The runs, floor and claimgate in turns, and what they measured.
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use claimgate::jwks::{
+    algorithm::Algorithm,
+    key::{Key, Origin},
+};
+use tempfile::TempDir;
+
+use crate::{
+    Size, gateway,
+    keys::TestKey,
+    load::{self, Outcome},
+    process::Process,
+    scale::{self, Scale},
+    workload::{self, Workload},
+};
+
+/// Room for every token of every run.
+pub(crate) const CACHE: &str = "268435456";
+
+/// Everything that the report shows.
+pub(crate) struct Results {
+    pub(crate) paths: Vec<Pairs>,
+    /// Requests a second through Envoy, by what decides.
+    pub(crate) envoy: Vec<(String, Vec<f64>)>,
+    /// p50, p99 and p99.9 in milliseconds at half of the floor's saturation.
+    pub(crate) half: Pairs3,
+    pub(crate) curve: Vec<Point>,
+    pub(crate) scale: Scale,
+}
+
+/// CPU per check in microseconds, floor and claimgate in turns.
+pub(crate) struct Pairs {
+    pub(crate) name: String,
+    pub(crate) floor: Vec<f64>,
+    pub(crate) ours: Vec<f64>,
+    pub(crate) floor_rate: Vec<f64>,
+    pub(crate) our_rate: Vec<f64>,
+    /// One bare verify; zero where none is needed.
+    pub(crate) verify: f64,
+}
+
+pub(crate) struct Pairs3 {
+    pub(crate) rate: f64,
+    pub(crate) floor: Vec<[f64; 3]>,
+    pub(crate) ours: Vec<[f64; 3]>,
+}
+
+/// p50 and p99 at one rate.
+pub(crate) struct Point {
+    pub(crate) rate: f64,
+    pub(crate) floor: [f64; 3],
+    pub(crate) ours: [f64; 3],
+}
+
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+struct Bench {
+    size: Size,
+    folder: TempDir,
+    keys: Vec<(TestKey, Workload)>,
+    floor: Process,
+}
+
+/// The first pairs alone.
+pub(crate) async fn warm(size: Size) {
+    Bench::new(size).await.warm().await;
+}
+
+pub(crate) async fn all(size: Size) -> Results {
+    let bench = Bench::new(size).await;
+    let mut paths = vec![bench.warm().await];
+    for (key, work) in &bench.keys {
+        paths.push(bench.new_tokens(key, work).await);
+    }
+    let envoy = bench.through_envoy().await;
+    let saturation = median(&paths[0].floor_rate);
+    let half = bench.at(saturation / 2.0).await;
+    let curve = bench.curve(saturation).await;
+    let scale = scale::run(&bench.keys[1].0, &size).await;
+    Results { paths, envoy, half, curve, scale }
+}
+
+impl Bench {
+    async fn new(size: Size) -> Self {
+        let keys = ["RS256", "ES256", "EdDSA"].map(TestKey::new);
+        let folder = tempfile::tempdir().unwrap();
+        let config = workload::config(&keys.iter().collect::<Vec<_>>());
+        std::fs::write(folder.path().join("claimgate.yaml"), config).unwrap();
+        println!("signing {} tokens for each algorithm", size.tokens);
+        let keys = keys.map(|key| {
+            let work = Workload::new(&key, size.tokens, 1);
+            (key, work)
+        });
+        let floor = Process::floor().await;
+        Self { size, folder, keys: keys.into(), floor }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("claimgate.yaml")
+    }
+
+    /// Every token was seen before.
+    async fn warm(&self) -> Pairs {
+        let frames = &self.keys[0].1.frames;
+        let ours = Process::claimgate(&self.config(), CACHE).await;
+        load::closed(ours.grpc, frames, frames.len()).await;
+        load::closed(self.floor.grpc, frames, frames.len()).await;
+        let mut pairs = Pairs::new("token seen before, RS256".to_owned(), 0.0);
+        for _ in 0..self.size.pairs {
+            pairs.floor(&self.floor, frames, self.size.warm).await;
+            pairs.ours(&ours, frames, self.size.warm).await;
+        }
+        pairs.print();
+        pairs
+    }
+
+    /// Each token is sent once to a process that has seen none.
+    async fn new_tokens(&self, key: &TestKey, work: &Workload) -> Pairs {
+        let mut pairs = Pairs::new(format!("new token, {}", key.alg), verify(key));
+        let (first, rest) = work.frames.split_at(work.frames.len() / 20);
+        let (first, rest) = (Arc::new(first.to_vec()), Arc::new(rest.to_vec()));
+        for _ in 0..self.size.pairs {
+            pairs.floor(&self.floor, &rest, rest.len()).await;
+            let ours = Process::claimgate(&self.config(), CACHE).await;
+            load::closed(ours.grpc, &first, first.len()).await;
+            pairs.ours(&ours, &rest, rest.len()).await;
+        }
+        pairs.print();
+        pairs
+    }
+
+    /// One Envoy worker, 16 connections.
+    async fn through_envoy(&self) -> Vec<(String, Vec<f64>)> {
+        let (rs, es) = (&self.keys[0], &self.keys[1]);
+        let warm = Process::claimgate(&self.config(), CACHE).await;
+        let cold = Process::claimgate(&self.config(), "0").await;
+        let gateways = [
+            ("floor", gateway::ext_authz(self.floor.grpc).await, rs),
+            ("claimgate, seen before, RS256", gateway::ext_authz(warm.grpc).await, rs),
+            ("claimgate, seen before, ES256", gateway::ext_authz(warm.grpc).await, es),
+            ("claimgate, cache off, RS256", gateway::ext_authz(cold.grpc).await, rs),
+            ("claimgate, cache off, ES256", gateway::ext_authz(cold.grpc).await, es),
+            ("Envoy's jwt_authn, RS256", gateway::jwt_authn(&rs.0).await, rs),
+            ("Envoy's jwt_authn, ES256", gateway::jwt_authn(&es.0).await, es),
+        ];
+        let mut rates: Vec<(String, Vec<f64>)> =
+            gateways.iter().map(|(name, ..)| ((*name).to_owned(), Vec::new())).collect();
+        // The first round fills the cache and is not counted.
+        for round in 0..=self.size.pairs {
+            for ((_, gateway, (_, work)), (_, rates)) in gateways.iter().zip(&mut rates) {
+                let Some(envoy) = gateway else { continue };
+                let count = if round == 0 { work.tokens.len() } else { self.size.through_envoy };
+                let run = load::through_envoy(envoy.listener, &work.tokens, count).await;
+                rates.extend((round > 0).then(|| run.rate()));
+            }
+        }
+        for (name, rates) in &rates {
+            println!("through Envoy: {name}: {:.0}/s", median(rates));
+        }
+        rates
+    }
+
+    async fn at(&self, rate: f64) -> Pairs3 {
+        let frames = &self.keys[0].1.frames;
+        let ours = self.primed().await;
+        let mut half = Pairs3 { rate, floor: Vec::new(), ours: Vec::new() };
+        for _ in 0..self.size.pairs {
+            let seconds = self.size.seconds;
+            half.floor.push(three(&load::open(self.floor.grpc, frames, rate, seconds).await));
+            half.ours.push(three(&load::open(ours.grpc, frames, rate, seconds).await));
+        }
+        println!("at {rate:.0}/s: floor {:?}, claimgate {:?}", half.floor, half.ours);
+        half
+    }
+
+    async fn curve(&self, saturation: f64) -> Vec<Point> {
+        let frames = &self.keys[0].1.frames;
+        let ours = self.primed().await;
+        let mut points = Vec::new();
+        for part in [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] {
+            let (rate, seconds) = (saturation * part, self.size.seconds);
+            let floor = three(&load::open(self.floor.grpc, frames, rate, seconds).await);
+            let ours = three(&load::open(ours.grpc, frames, rate, seconds).await);
+            points.push(Point { rate, floor, ours });
+        }
+        points
+    }
+
+    async fn primed(&self) -> Process {
+        let frames = &self.keys[0].1.frames;
+        let ours = Process::claimgate(&self.config(), CACHE).await;
+        load::closed(ours.grpc, frames, frames.len()).await;
+        ours
+    }
+}
+
+impl Pairs {
+    fn new(name: String, verify: f64) -> Self {
+        let (floor, ours, floor_rate, our_rate) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { name, floor, ours, floor_rate, our_rate, verify }
+    }
+
+    async fn floor(&mut self, process: &Process, frames: &Arc<Vec<Bytes>>, count: usize) {
+        let (cpu, rate) = measured(process, frames, count).await;
+        self.floor.push(cpu);
+        self.floor_rate.push(rate);
+    }
+
+    async fn ours(&mut self, process: &Process, frames: &Arc<Vec<Bytes>>, count: usize) {
+        let (cpu, rate) = measured(process, frames, count).await;
+        self.ours.push(cpu);
+        self.our_rate.push(rate);
+    }
+
+    fn print(&self) {
+        let (floor, ours) = (median(&self.floor), median(&self.ours));
+        println!(
+            "{}: floor {floor:.1} µs, claimgate {ours:.1} µs, verify {:.1} µs, ratio {:.2}",
+            self.name,
+            self.verify,
+            ours / floor
+        );
+    }
+}
+
+/// CPU microseconds per check, and checks a second.
+async fn measured(process: &Process, frames: &Arc<Vec<Bytes>>, count: usize) -> (f64, f64) {
+    let before = process.cpu();
+    let run = load::closed(process.grpc, frames, count).await;
+    ((process.cpu() - before) * 1e6 / count as f64, run.rate())
+}
+
+pub(crate) fn three(run: &Outcome) -> [f64; 3] {
+    [0.5, 0.99, 0.999].map(|part| run.percentile(part))
+}
+
+/// One verify with a parsed key, in microseconds.
+fn verify(key: &TestKey) -> f64 {
+    let message = vec![b'a'; 500];
+    let signature = key.sign(&message);
+    let parsed = Key::parse(&key.jwk().to_string(), Origin::Network).unwrap();
+    let algorithm = Algorithm::parse(key.alg).unwrap();
+    let run = || {
+        let begun = Instant::now();
+        (0..2000).for_each(|_| assert!(parsed.verifies(algorithm, &message, &signature)));
+        begun.elapsed().as_secs_f64() * 1e6 / 2000.0
+    };
+    median(&[run(), run(), run(), run(), run()])
+}
