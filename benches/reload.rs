@@ -51,12 +51,12 @@ fn main() {
         let with = beside(address, || {
             for number in 0..RELOADS {
                 server.rewrite(&trusting(if number % 2 == 0 { "a, b" } else { "a" }));
-                runtime.block_on(tokio::time::sleep(BETWEEN));
+                runtime.block_on(async { tokio::time::sleep(BETWEEN).await });
             }
         });
         let alone = beside(address, || {
             let time = BETWEEN * u32::try_from(RELOADS).unwrap();
-            runtime.block_on(tokio::time::sleep(time));
+            runtime.block_on(async { tokio::time::sleep(time).await });
         });
         p99.push((with.p99(), alone.p99()));
         worst.push((*with.took.last().unwrap(), *alone.took.last().unwrap()));
