@@ -282,3 +282,29 @@ fn the_architecture_names_every_crate_and_every_module() {
     assert!(architecture.lines().count() <= 150, "ARCHITECTURE.md is over 150 lines");
     none(&found, "ARCHITECTURE.md does not name it");
 }
+
+/// The security checklists are worth what their tests are.
+#[test]
+fn every_test_that_the_checklists_name_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let sources: Vec<Source> = sources("src").into_iter().chain(sources("tests")).collect();
+    let lines = text.lines().filter(|line| line.starts_with("| ") && !line.contains("| tests |"));
+    let (mut found, mut named) = (Vec::new(), 0);
+    for line in lines {
+        let tests = line.trim_end_matches(" |").rsplit("| ").next().unwrap_or_default();
+        let tests: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        named += tests.len();
+        if tests.is_empty() {
+            found.push(format!("no test: {line}"));
+        }
+        for test in tests {
+            let head = format!("fn {test}(");
+            if !sources.iter().any(|source| source.text.contains(&head)) {
+                found.push(format!("there is no {test}"));
+            }
+        }
+    }
+    assert!(named > 50, "the checklists were not read");
+    none(&found, "SECURITY.md names a test that does not exist");
+}
