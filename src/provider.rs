@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::{
     header::HeaderTarget,
     jwks::{algorithm::AlgorithmSet, key_set::KeySet},
-    url::Transport,
+    url::{Transport, UrlText},
 };
 
 /// A provider of the running config. Immutable; shared by every policy that names it.
@@ -197,12 +197,12 @@ pub enum KeysAt {
     /// `jwks.uri`.
     Set {
         /// Of the set.
-        uri: String,
+        uri: UrlText,
     },
     /// A discovery document (OpenID Connect Discovery 1.0 section 4), which names the set.
     Discovery {
         /// Of the document.
-        url: String,
+        url: UrlText,
         /// What its `issuer` must be.
         issuer: Issuer,
         /// Where its `jwks_uri` may be `http`.
@@ -224,8 +224,8 @@ impl JwksPlace {
     #[must_use]
     pub fn url(&self) -> &str {
         match &self.at {
-            KeysAt::Set { uri } => uri,
-            KeysAt::Discovery { url, .. } => url,
+            KeysAt::Set { uri } => &uri.0,
+            KeysAt::Discovery { url, .. } => &url.0,
         }
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! It resolves no name and connects to nothing.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use http::{Uri, uri::Scheme};
 use thiserror::Error;
@@ -19,6 +22,16 @@ pub enum UrlError {
     UserInfo,
     #[error("a fragment (#…) in the URL; a URL without one is accepted")]
     Fragment,
+}
+
+/// A URL of keys. Its `Debug` leaves the query out, which may carry a secret.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct UrlText(pub String);
+
+impl fmt::Debug for UrlText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", without_query(&self.0))
+    }
 }
 
 /// How an URL's server is reached.
@@ -75,6 +88,12 @@ pub fn origin(url: &str) -> &str {
     url.get(..end.map_or(url.len(), |end| authority + end)).unwrap_or(url)
 }
 
+/// An accepted URL as logs may show it: its query may carry a secret.
+#[must_use]
+pub fn without_query(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(before, _)| before)
+}
+
 /// The host of an accepted URL, as written.
 #[must_use]
 pub fn host(url: &str) -> &str {
@@ -123,6 +142,14 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Result<Transport, UrlError>) {
         assert_eq!(parse(text), expected, "{text}");
+    }
+
+    #[test]
+    fn debug_shows_no_query() {
+        let shown = |url: &str| format!("{:?}", UrlText(url.to_owned()));
+        assert_eq!(shown("https://a.example/keys?code=secret"), r#""https://a.example/keys""#);
+        assert_eq!(shown("https://a.example?code=secret?"), r#""https://a.example""#);
+        assert_eq!(shown("https://a.example/keys"), r#""https://a.example/keys""#);
     }
 
     #[track_caller]

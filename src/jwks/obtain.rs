@@ -94,10 +94,10 @@ impl Obtaining {
     async fn uri(&mut self) -> Result<String, FetchError> {
         let place = self.place.clone();
         let (url, issuer, plain) = match &place.at {
-            KeysAt::Set { uri } => return Ok(uri.clone()),
+            KeysAt::Set { uri } => return Ok(uri.0.clone()),
             KeysAt::Discovery { url, issuer, plain } => (url, issuer, *plain),
         };
-        match self.fetch(url.clone(), None).await?.body {
+        match self.fetch(url.0.clone(), None).await?.body {
             Body::New(document) => Ok(discovery::jwks_uri(&document, issuer, plain)?),
             Body::Unchanged => Err(FetchError::Interrupted),
         }

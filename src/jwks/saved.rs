@@ -158,10 +158,10 @@ fn remove_leftovers(folder: &Path) -> io::Result<()> {
 fn identity(place: &JwksPlace) -> String {
     let JwksPlace { at, ca, verify_tls, proxy, token_file } = place;
     let at = match at {
-        KeysAt::Set { uri } => vec!["set", uri],
+        KeysAt::Set { uri } => vec!["set", &uri.0],
         KeysAt::Discovery { url, issuer, plain } => {
             let plain = if *plain == PlainHttp::Anywhere { "anywhere" } else { "loopback" };
-            vec!["discovery", url, &issuer.0, plain]
+            vec!["discovery", &url.0, &issuer.0, plain]
         }
     };
     let ca = match ca {

@@ -5,13 +5,14 @@ use std::{net::Ipv6Addr, path::Path, sync::Arc, time::Duration};
 use claimgate::{
     jwks::fetch::{Body, FetchError, FetchJwks as _, FetchRequest, Fetched, HttpFetch, Validators},
     provider::{CaFile, JwksPlace, KeysAt},
+    url::UrlText,
 };
 
 use crate::support::site::{Reply, Site, ok, status};
 
 fn place(uri: &str) -> JwksPlace {
     JwksPlace {
-        at: KeysAt::Set { uri: uri.to_owned() },
+        at: KeysAt::Set { uri: UrlText(uri.to_owned()) },
         ca: CaFile::None,
         verify_tls: true,
         proxy: None,

@@ -36,6 +36,7 @@ mod reload;
 mod restart;
 mod routes;
 mod rules;
+mod secrets;
 mod smoke;
 mod tls;
 mod tokens;

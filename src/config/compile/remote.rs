@@ -12,7 +12,7 @@ use crate::{
         problem::Findings,
     },
     provider::{CaFile, Issuer, JwksPlace, KeySource, KeysAt, PlainHttp, RemoteKeys},
-    url,
+    url::{self, UrlText},
 };
 
 /// The keys of a provider whose `jwks` has a `uri`, or nothing that says where they are.
@@ -69,11 +69,11 @@ fn well_known(
     issuer: &Spanned<String>,
     plain: PlainHttp,
     findings: &mut Findings,
-) -> Option<String> {
+) -> Option<UrlText> {
     let (text, place) = (&issuer.value, &issuer.place);
     match url::parse(text) {
         Ok(transport) if plain.accepts(transport) && !text.contains('?') => {
-            Some(format!("{}{WELL_KNOWN}", text.strip_suffix('/').unwrap_or(text)))
+            Some(UrlText(format!("{}{WELL_KNOWN}", text.strip_suffix('/').unwrap_or(text))))
         }
         Ok(_) | Err(_) => {
             let message = "without jwks the keys are found by discovery, and this issuer is no URL \
@@ -84,8 +84,8 @@ fn well_known(
     }
 }
 
-fn reachable(url: &Spanned<String>, plain: PlainHttp, findings: &mut Findings) -> Option<String> {
-    let transport = findings.accept(&url.place, url::parse(&url.value))?;
+fn reachable(url: &Spanned<UrlText>, plain: PlainHttp, findings: &mut Findings) -> Option<UrlText> {
+    let transport = findings.accept(&url.place, url::parse(&url.value.0))?;
     if plain.accepts(transport) {
         return Some(url.value.clone());
     }

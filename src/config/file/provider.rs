@@ -18,6 +18,7 @@ use crate::{
         problem::Place,
     },
     snapshot::changes::Definition,
+    url::UrlText,
 };
 
 /// A provider as written, and what its `type` stands for where nothing is written. Required values
@@ -39,7 +40,7 @@ pub struct ProviderFile {
     /// `audiences`.
     pub audiences: Option<AudiencesFile>,
     /// `discovery_url`.
-    pub discovery_url: Option<Spanned<String>>,
+    pub discovery_url: Option<Spanned<UrlText>>,
     /// `jwks`; absent only if it was refused.
     pub jwks: Option<JwksFile>,
     /// `algorithms`.
@@ -108,7 +109,7 @@ pub enum JwksFrom {
     /// None of the others: the discovery document says where.
     Discovery,
     /// `uri`.
-    Uri(Spanned<String>),
+    Uri(Spanned<UrlText>),
     /// `file`, from the folder of the config file.
     File(Spanned<PathBuf>),
     /// `inline`, as JSON.
@@ -133,7 +134,7 @@ impl ProviderFile {
         let name = map.required("name", "a name of 1 to 63 characters", Node::text);
         let issuers = defaulted::issuers(&mut map, &preset);
         let required_claims = defaulted::required_claims(&mut map, &preset, &issuers);
-        let discovery_url = map.optional("discovery_url", Node::text);
+        let discovery_url = map.optional("discovery_url", url_text);
         let jwks = JwksFile::of(&mut map, folder);
         let provider = Self {
             place: map.place().clone(),
@@ -197,7 +198,7 @@ impl JwksFile {
         let keys = ["uri", "file", "inline"];
         let discovery = !keys.iter().any(|key| map.has(key));
         let only = map.at_most_one(&keys, "at most one of");
-        let uri = map.optional("uri", Node::text).map(JwksFrom::Uri);
+        let uri = map.optional("uri", url_text).map(JwksFrom::Uri);
         let file = map.optional("file", path).map(JwksFrom::File);
         let inline = map.optional("inline", inline).map(JwksFrom::Inline);
         let jwks = Self {
@@ -228,6 +229,11 @@ impl JwksFile {
         };
         file.into_iter().chain(self.ca_file.as_ref().map(|ca| &ca.value))
     }
+}
+
+fn url_text(node: Node<'_>) -> Option<Spanned<UrlText>> {
+    let Spanned { value, place } = node.text()?;
+    Some(Spanned { value: UrlText(value), place })
 }
 
 fn inline(node: Node<'_>) -> Option<Spanned<InlineSet>> {

@@ -37,8 +37,7 @@ impl Seen {
         let providers = names(schedule);
         let supply = seen.state.map(ProviderState::label);
         if (seen.state, seen.error) != (self.state, self.error) || seen.kids != self.kids {
-            // A query may carry a secret.
-            let url = place_url.split('?').next();
+            let url = url::without_query(place_url);
             match seen.error {
                 Some(error) => {
                     tracing::warn!(providers, state = supply, url, %error, "JWKS fetch failed");

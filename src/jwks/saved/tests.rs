@@ -5,12 +5,13 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use tempfile::TempDir;
 
 use super::*;
+use crate::url::UrlText;
 
 const NOW: f64 = 1_700_000_000.0;
 
 fn place(uri: &str) -> JwksPlace {
     JwksPlace {
-        at: KeysAt::Set { uri: uri.to_owned() },
+        at: KeysAt::Set { uri: UrlText(uri.to_owned()) },
         ca: CaFile::None,
         verify_tls: true,
         proxy: None,
@@ -104,7 +105,7 @@ fn a_set_is_of_one_place_alone() {
     let fixture = Fixture::new();
     let a = place("https://a/");
     let discovery = KeysAt::Discovery {
-        url: "https://a/".into(),
+        url: UrlText("https://a/".into()),
         issuer: crate::provider::Issuer("i".into()),
         plain: PlainHttp::Loopback,
     };

@@ -1,6 +1,9 @@
 //! `jwks` and `algorithms`.
 
-use crate::provider::{CaFile, JwksPlace, KeySource, KeysAt};
+use crate::{
+    provider::{CaFile, JwksPlace, KeySource, KeysAt},
+    url::UrlText,
+};
 
 use super::{accepted, compile_text, refused, with};
 
@@ -98,7 +101,7 @@ fn found(text: &str) -> JwksPlace {
 fn check_discovery(provider: &str, expected: &str) {
     let text = with("").replace("  jwks: {uri: https://okta/keys}\n", provider);
     let KeysAt::Discovery { url, issuer, .. } = found(&text).at else { panic!("discovery") };
-    assert_eq!(url, expected);
+    assert_eq!(url.0, expected);
     assert_eq!(&*issuer.0, "https://okta");
 }
 
@@ -116,7 +119,7 @@ fn without_jwks_or_a_source_in_it_keys_are_found_by_discovery() {
 #[test]
 fn jwks_wins_over_discovery_url() {
     let text = with("discovery_url: https://else/x");
-    assert_eq!(found(&text).at, KeysAt::Set { uri: "https://okta/keys".to_owned() });
+    assert_eq!(found(&text).at, KeysAt::Set { uri: UrlText("https://okta/keys".to_owned()) });
 }
 
 #[test]

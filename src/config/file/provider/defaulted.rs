@@ -2,10 +2,13 @@
 //!
 //! What is documented of which type is not known here (`config/presets`).
 
-use crate::config::{
-    document::{Spanned, mapping::Mapping, node::Node},
-    file::provider::{AudiencesFile, JwksFile, JwksFrom},
-    presets::Preset,
+use crate::{
+    config::{
+        document::{Spanned, mapping::Mapping, node::Node},
+        file::provider::{AudiencesFile, JwksFile, JwksFrom},
+        presets::Preset,
+    },
+    url::UrlText,
 };
 
 /// With the address that the preset documents where nothing says another, and what its server
@@ -13,11 +16,11 @@ use crate::config::{
 pub(super) fn jwks(
     mut jwks: JwksFile,
     preset: &Preset,
-    discovery_url: Option<&Spanned<String>>,
+    discovery_url: Option<&Spanned<UrlText>>,
 ) -> JwksFile {
     let nothing_said = matches!(jwks.from, Some(JwksFrom::Discovery)) && discovery_url.is_none();
     if let Some(uri) = preset.jwks_uri().filter(|_| nothing_said) {
-        jwks.from = Some(JwksFrom::Uri(uri));
+        jwks.from = Some(JwksFrom::Uri(Spanned { value: UrlText(uri.value), place: uri.place }));
         if let Some((ca, token)) = preset.pod_files() {
             jwks.ca_file.get_or_insert(ca);
             jwks.token_file.get_or_insert(token);
