@@ -16,6 +16,7 @@ use crate::{
     provider::{ClaimFrom, ClaimPath, ClaimRule, Format, Overflow, Provider},
 };
 
+mod properties;
 mod unasked;
 
 /// What a host answers when it is asked for keys.
