@@ -30,3 +30,4 @@ mod places;
 mod resource;
 mod rollout;
 mod routes;
+mod rules_matrix;
