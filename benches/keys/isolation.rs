@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 use crate::{
     load::{PAIRS, ask, beside, connect, good, ratio, servers},
@@ -30,6 +30,7 @@ struct World {
     healthy: Vec<TestIssuer>,
     bad: Vec<String>,
     _bad: Vec<TestIssuer>,
+    _refusing: Vec<TcpSocket>,
 }
 
 pub(crate) fn run() {
@@ -58,15 +59,18 @@ pub(crate) fn run() {
 
 async fn world(behaviours: &[Behaviour]) -> World {
     let (mut healthy, mut bad, mut bad_urls) = (Vec::new(), Vec::new(), Vec::new());
+    let mut refusing = Vec::new();
     for _ in 0..EACH {
         healthy.push(TestIssuer::serving(&ES256.jwks()).await);
         for behaviour in behaviours {
             bad.push(TestIssuer::behaving(behaviour.clone()).await);
         }
         if !behaviours.is_empty() {
-            // Nobody listens there any more.
-            let gone = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
-            bad_urls.push(format!("http://{gone}"));
+            // Bound and never listening: it refuses, and nobody else gets its port.
+            let deaf = TcpSocket::new_v4().unwrap();
+            deaf.bind(([127, 0, 0, 1], 0).into()).unwrap();
+            bad_urls.push(format!("http://{}", deaf.local_addr().unwrap()));
+            refusing.push(deaf);
         }
     }
     bad_urls.extend(bad.iter().map(|issuer| issuer.url.clone()));
@@ -76,7 +80,7 @@ async fn world(behaviours: &[Behaviour]) -> World {
     let names: Vec<_> = (0..providers.len()).map(|n| format!("p{n}")).collect();
     let policy = format!("providers: [{}]", names.join(", "));
     let server = TestServer::start(&config(&providers, &policy)).await;
-    World { server, healthy, bad: bad_urls, _bad: bad }
+    World { server, healthy, bad: bad_urls, _bad: bad, _refusing: refusing }
 }
 
 /// One token of each in turn, a hundred a second, so that somebody always waits for their keys.

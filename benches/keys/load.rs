@@ -24,7 +24,7 @@ const PACE: Duration = Duration::from_millis(1);
 /// Checks of good tokens in each half of a pair.
 pub(crate) const CHECKS: usize = 4000;
 /// Pairs behind each ratio.
-pub(crate) const PAIRS: usize = 7;
+pub(crate) const PAIRS: usize = 11;
 
 /// A runtime for the servers.
 pub(crate) fn servers() -> Runtime {
