@@ -13,6 +13,7 @@ use tokio::{
 pub(crate) struct Request {
     method: String,
     path: Vec<u8>,
+    host: Vec<u8>,
     lines: Vec<(Vec<u8>, Vec<u8>)>,
     body: Vec<u8>,
 }
@@ -22,6 +23,7 @@ impl Request {
         Self {
             method: "GET".to_owned(),
             path: path.as_bytes().to_vec(),
+            host: b"localhost".to_vec(),
             lines: Vec::new(),
             body: Vec::new(),
         }
@@ -29,6 +31,12 @@ impl Request {
 
     pub(crate) fn method(mut self, method: &str) -> Self {
         self.method = method.to_owned();
+        self
+    }
+
+    /// With this `Host`.
+    pub(crate) fn host(mut self, host: &str) -> Self {
+        self.host = host.as_bytes().to_vec();
         self
     }
 
@@ -60,7 +68,9 @@ impl Request {
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} ", self.method).into_bytes();
         bytes.extend_from_slice(&self.path);
-        bytes.extend_from_slice(b" HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
+        bytes.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+        bytes.extend_from_slice(&self.host);
+        bytes.extend_from_slice(b"\r\nconnection: close\r\n");
         if !self.body.is_empty() {
             bytes.extend_from_slice(format!("content-length: {}\r\n", self.body.len()).as_bytes());
         }

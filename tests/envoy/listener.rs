@@ -47,6 +47,12 @@ impl Listener {
         self.replace(anchor, &format!("{anchor}{lines}"))
     }
 
+    /// Without what makes one spelling of each path.
+    pub(crate) fn unmended(self) -> Self {
+        let spelling = "          normalize_path: true\n          merge_slashes: true\n          path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT\n";
+        self.replace(spelling, "")
+    }
+
     /// Shows `claimgate`'s dynamic metadata of each answer as `x-outcome`, `x-reason` and so on.
     pub(crate) fn shows_metadata(self) -> Self {
         let header = |name: &&str| {

@@ -31,3 +31,5 @@ mod resource;
 mod rollout;
 mod routes;
 mod rules_matrix;
+
+mod targets;
