@@ -31,5 +31,4 @@ mod resource;
 mod rollout;
 mod routes;
 mod rules_matrix;
-
 mod targets;

@@ -13,7 +13,7 @@ use crate::{
     support::{self, keys::ES256},
 };
 
-const MODES: [&str; 3] = ["strict", "optional", "permissive"];
+const MODES: [&str; 4] = ["strict", "optional", "permissive", "anonymous"];
 const EFFECTS: [&str; 3] = ["deny", "require", "allow"];
 /// What a rule comes to for the good token. The last ones cannot be evaluated: a claim that the
 /// token lacks, two types that do not compare, and no boolean.
@@ -84,6 +84,10 @@ fn upstream(subject: &str, authorization: &str) -> Cell {
 
 /// What the README's tables say.
 fn expected(mode: &str, effect: &str, outcome: &str, credential: &str, sent: &str) -> Cell {
+    if mode == "anonymous" {
+        // Nothing is looked at, and only the client's `x-auth-subject` is taken off.
+        return upstream("", sent);
+    }
     let met = matches!((effect, outcome), ("deny", "fails") | ("require" | "allow", "holds"));
     let (status, reason) = match credential {
         "good" if met => return upstream("alice", sent),
