@@ -132,13 +132,24 @@ fn listeners() -> [(&'static str, Listener); 2] {
     [("mended", shown.clone()), ("as sent", shown.unmended())]
 }
 
+/// With each `%XX` as the character that it stands for.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut out = parts.next().unwrap().to_owned();
+    for part in parts {
+        let byte = part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match byte {
+            Some(byte) => out.extend([char::from(byte)].into_iter().chain(part[2..].chars())),
+            None => out.extend(["%", part]),
+        }
+    }
+    out
+}
+
 /// What the laxest of readers makes of a path: decoded twice, `\\` as `/`, parameters left out.
 fn worst(path: &str) -> String {
-    let mut text = path.split(['?', '#']).next().unwrap().to_owned();
-    for (from, to) in [("%25", "%"), ("%2f", "/"), ("%2F", "/"), ("%5c", "/"), ("%5C", "/")] {
-        text = text.replace(from, to);
-    }
-    text = text.replace("%2e", ".").replace("%2E", ".").replace('\\', "/");
+    let text = path.split(['?', '#']).next().unwrap();
+    let text = decoded(&decoded(text)).replace('\\', "/");
     let mut kept: Vec<&str> = Vec::new();
     for segment in text.split('/').map(|segment| segment.split(';').next().unwrap()) {
         match segment {
