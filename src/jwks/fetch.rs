@@ -5,6 +5,7 @@
 mod dial;
 mod freshness;
 mod http;
+mod way;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -107,6 +108,8 @@ pub enum FetchError {
     TokenFile,
     #[error("address refused: link-local or of a cloud's metadata service")]
     Forbidden,
+    #[error("address of the proxy refused: link-local or of a cloud's metadata service")]
+    ForbiddenProxy,
     #[error("TLS set-up failed")]
     TlsSetup,
 }
@@ -125,7 +128,7 @@ impl FetchError {
             Self::Discovery(_) => "discovery",
             Self::CaFile => "ca_file",
             Self::TokenFile => "token_file",
-            Self::Forbidden => "forbidden_address",
+            Self::Forbidden | Self::ForbiddenProxy => "forbidden_address",
             Self::TlsSetup => "tls_setup",
         }
     }

@@ -125,7 +125,8 @@ async fn link_local_and_metadata_addresses_are_never_dialled() {
         let url = format!("http://{host}/latest/meta-data/");
         assert_eq!(document(&url, place(&url)).await, Err(FetchError::Forbidden), "{host}");
         let proxied = JwksPlace { proxy: Some(url), ..place("http://idp.example/") };
-        assert_eq!(document("http://idp.example/", proxied).await, Err(FetchError::Forbidden));
+        let fetched = document("http://idp.example/", proxied).await;
+        assert_eq!(fetched, Err(FetchError::ForbiddenProxy), "{host}");
     }
 }
 

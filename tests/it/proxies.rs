@@ -26,12 +26,13 @@ async fn asked(uri: &str, variables: &[(&str, &str)]) -> Vec<String> {
     let provider = remote("a", "urn:a", uri, "allow_http: true, timeout: 1s");
     std::fs::write(&file, config(&[provider], "providers: [a]")).unwrap();
     let proxy = Site::answering(|_| ok(&ES256.jwks().to_string(), "")).await;
+    let at = proxy.address.to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_claimgate"));
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
         command.env_remove(name).env_remove(name.to_lowercase());
     }
     for (name, value) in variables {
-        command.env(name, value.replace("PROXY", &proxy.url));
+        command.env(name, value.replace("PROXY", &proxy.url).replace("HOST", &at));
     }
     let mut child = command
         .args(["serve", "--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"])
@@ -63,6 +64,15 @@ async fn the_environments_proxy_is_asked() {
     }
     let asked = asked("https://keys.invalid/keys", &[("HTTPS_PROXY", "PROXY")]).await;
     assert!(asked[0].starts_with("CONNECT keys.invalid:443 "), "{asked:?}");
+}
+
+#[tokio::test]
+async fn the_environments_proxy_is_told_its_password() {
+    let told = "proxy-authorization: Basic dXNlcjpwYXNz\r\n";
+    for (uri, variable) in [(NOBODY, "HTTP_PROXY"), ("https://keys.invalid/keys", "HTTPS_PROXY")] {
+        let asked = asked(uri, &[(variable, "http://user:pass@HOST")]).await;
+        assert!(asked[0].to_lowercase().contains(&told.to_lowercase()), "{asked:?}");
+    }
 }
 
 #[tokio::test]

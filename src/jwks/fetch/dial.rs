@@ -4,7 +4,10 @@
 
 use std::{
     error::Error as StdError,
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
 };
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -15,15 +18,34 @@ use thiserror::Error;
 #[error("address refused")]
 pub(super) struct Forbidden;
 
-/// Asks the system at each fetch, and passes over what must not be dialled.
-pub(super) struct Resolver;
+/// Who knows the addresses of a name.
+pub(super) trait Names: Send + Sync + 'static {
+    /// Every address of `host`.
+    fn addresses(&self, host: Name) -> Asking;
+}
+
+/// An answer under way.
+pub(super) type Asking = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// The resolver of the machine.
+pub(super) struct System;
+
+impl Names for System {
+    fn addresses(&self, host: Name) -> Asking {
+        Box::pin(async move { Ok(tokio::net::lookup_host((host.as_str(), 0)).await?.collect()) })
+    }
+}
+
+/// Asks at each new connection, and passes over what must not be dialled.
+pub(super) struct Resolver(pub(super) Arc<dyn Names>);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let names = self.0.clone();
         Box::pin(async move {
             permit(name.as_str())?;
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let addresses: Addrs = Box::new(permitted(found.collect())?.into_iter());
+            let found = names.addresses(name).await?;
+            let addresses: Addrs = Box::new(permitted(found)?.into_iter());
             Ok(addresses)
         })
     }
@@ -75,7 +97,8 @@ fn is_forbidden_v4(ip: Ipv4Addr) -> bool {
 }
 
 /// The IPv4 addresses that an IPv6 one may stand for: mapped and compatible (RFC 4291 section
-/// 2.5.5), NAT64 (RFC 6052), 6to4 (RFC 3056).
+/// 2.5.5), translated (RFC 7915), NAT64 (RFC 6052, also with the prefix of RFC 8215 alone), 6to4
+/// (RFC 3056).
 fn embedded(ip: Ipv6Addr) -> Vec<Ipv4Addr> {
     let v4 = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
@@ -83,6 +106,11 @@ fn embedded(ip: Ipv6Addr) -> Vec<Ipv4Addr> {
     };
     match ip.segments() {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] => vec![v4(high, low)],
+        [0, 0, 0, 0, 0xffff, 0, high, low] => vec![v4(high, low)],
+        [0x64, 0xff9b, 1, high, middle, low, after, last] => {
+            let split = (middle << 8) | (low >> 8);
+            vec![v4(high, split), v4(after, last)]
+        }
         [0x64, 0xff9b, .., high, low] => vec![v4(high, low)],
         [0x2002, high, low, ..] => vec![v4(high, low)],
         _other => Vec::new(),
@@ -95,14 +123,23 @@ const METADATA_V4: [Ipv4Addr; 3] = [
     Ipv4Addr::new(192, 0, 0, 192),
     Ipv4Addr::new(168, 63, 129, 16),
 ];
-/// AWS and Google Cloud.
-const METADATA_V6: [Ipv6Addr; 2] = [
+/// AWS (its metadata, and the credentials of a pod in EKS), Google Cloud and Scaleway.
+const METADATA_V6: [Ipv6Addr; 4] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
 ];
 /// Behind a proxy only the name tells.
-const METADATA_NAMES: [&str; 4] =
-    ["metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"];
+const METADATA_NAMES: [&str; 7] = [
+    "metadata",
+    "metadata.google.internal",
+    "metadata.goog",
+    "instance-data",
+    "instance-data.ec2.internal",
+    "metadata.tencentyun.com",
+    "api.metadata.cloud.ibm.com",
+];
 
 #[cfg(test)]
 mod tests {
@@ -126,6 +163,8 @@ mod tests {
             "febf:ffff::1",
             "[fd00:ec2::254]",
             "[fd20:ce::254]",
+            "[fd00:ec2::23]",
+            "[fd00:42::42]",
         ] {
             check(host, Err(Forbidden));
         }
@@ -139,6 +178,8 @@ mod tests {
             "[::169.254.169.254]",
             "[64:ff9b::169.254.169.254]",
             "[64:ff9b:1::a9fe:a9fe]",
+            "[64:ff9b:1:a9fe:a9:fe00::]",
+            "[::ffff:0:169.254.169.254]",
             "[2002:a9fe:a9fe::]",
             "[::ffff:100.100.100.200]",
         ] {
@@ -148,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_names_of_metadata_services_are_refused() {
-        for host in ["metadata.google.internal", "Metadata.Google.Internal.", "instance-data"] {
+        for host in ["metadata.google.internal", "Metadata.Google.Internal.", "metadata"] {
             check(host, Err(Forbidden));
         }
     }
@@ -165,6 +206,8 @@ mod tests {
             "[fec0::1]",
             "[fd00:ec2::253]",
             "[::ffff:10.0.0.1]",
+            "[64:ff9b::10.0.0.1]",
+            "[64:ff9b:1:a00:0:100::]",
             "idp.example.com",
             "metadata.example.com",
         ] {

@@ -5,6 +5,7 @@
 
 use std::{fs::File, io::Read as _, path::Path, sync::Arc};
 
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{
     Certificate, Client, Proxy, Response, StatusCode, Url,
     header::{
@@ -15,7 +16,9 @@ use reqwest::{
 };
 
 use super::{
-    Body, FetchError, FetchJwks, FetchRequest, Fetched, Fetching, Validators, dial, freshness,
+    Body, FetchError, FetchJwks, FetchRequest, Fetched, Fetching, Validators,
+    dial::{self, Names, Resolver, System},
+    freshness, way,
 };
 use crate::{
     jwks::key_set::{KeySetError, MAX_SET_BYTES},
@@ -27,11 +30,19 @@ use crate::{
 #[derive(Debug, Default, Clone, Copy)]
 pub struct HttpFetch;
 
+/// What a fetch is told by the machine that it runs on.
+struct Machine {
+    names: Arc<dyn Names>,
+    /// What `HTTPS_PROXY` and its kin say.
+    environment: Matcher,
+}
+
 impl FetchJwks for HttpFetch {
     fn fetch(&self, request: FetchRequest) -> Fetching {
         Box::pin(async move {
+            let machine = Machine { names: Arc::new(System), environment: Matcher::from_env() };
             // The bound covers everything: name resolution, TLS, headers and body.
-            match tokio::time::timeout(request.timeout, get(&request)).await {
+            match tokio::time::timeout(request.timeout, get(&request, machine)).await {
                 Ok(result) => result,
                 Err(_) => Err(FetchError::Timeout),
             }
@@ -39,20 +50,17 @@ impl FetchJwks for HttpFetch {
     }
 }
 
-async fn get(request: &FetchRequest) -> Result<Fetched, FetchError> {
+async fn get(request: &FetchRequest, machine: Machine) -> Result<Fetched, FetchError> {
     let url: Url = request.url.parse().map_err(|_| FetchError::Connect)?;
-    let proxy = request.place.proxy.as_ref().map(|proxy| proxy.parse());
-    let proxy: Option<Url> = proxy.transpose().map_err(|_| FetchError::Connect)?;
-    // A literal address never comes to the resolver, and a proxy resolves a name on its own.
-    for dialled in [Some(&url), proxy.as_ref()].into_iter().flatten() {
-        dial::permit(dialled.host_str().unwrap_or_default()).map_err(|_| FetchError::Forbidden)?;
-    }
+    let proxy = way::proxy(request, &url, &machine.environment)?;
+    let refused = if proxy.is_some() { FetchError::ForbiddenProxy } else { FetchError::Forbidden };
     let headers = headers(request, &url)?;
     let (place, address) = (request.place.clone(), request.url.clone());
     // It reads the system's roots, which takes milliseconds that checks must not wait for.
-    let built = tokio::task::spawn_blocking(move || client(&place, &address, proxy));
+    let built = tokio::task::spawn_blocking(move || client(&place, &address, proxy, machine.names));
     let client = built.await.unwrap_or(Err(FetchError::TlsSetup))?;
-    let response = client.get(url).headers(headers).send().await.map_err(|e| category(&e))?;
+    let sent = client.get(url).headers(headers).send().await;
+    let response = sent.map_err(|error| category(&error, refused))?;
     let status = response.status();
     let answered = response.headers();
     let validators = validators(answered);
@@ -133,17 +141,21 @@ fn validators(answered: &HeaderMap) -> Validators {
     Validators { etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
 }
 
-fn client(place: &JwksPlace, url: &str, proxy: Option<Url>) -> Result<Client, FetchError> {
+fn client(
+    place: &JwksPlace,
+    url: &str,
+    proxy: Option<Proxy>,
+    names: Arc<dyn Names>,
+) -> Result<Client, FetchError> {
     let mut builder = Client::builder()
         .redirect(redirect::Policy::custom(same_origin))
-        .dns_resolver(Arc::new(dial::Resolver))
+        .dns_resolver(Arc::new(Resolver(names)))
+        .no_proxy()
         .tls_danger_accept_invalid_certs(!place.verify_tls)
         .user_agent(concat!("claimgate/", env!("CARGO_PKG_VERSION")));
     if let Some(proxy) = proxy {
-        builder = builder.proxy(Proxy::all(proxy).map_err(|_| FetchError::Connect)?);
+        builder = builder.proxy(proxy);
     } else if url::is_loopback(url) {
-        // HTTP_PROXY and its kin are for what is outside of this machine.
-        builder = builder.no_proxy();
         let plain = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
         if plain && place.ca == CaFile::None {
             // Nothing here needs the system's roots.
@@ -168,9 +180,10 @@ fn same_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
     if stays && attempt.previous().len() <= 3 { attempt.follow() } else { attempt.stop() }
 }
 
-fn category(error: &reqwest::Error) -> FetchError {
+/// `refused` is what an address that must not be dialled is called.
+fn category(error: &reqwest::Error, refused: FetchError) -> FetchError {
     if dial::caused(error) {
-        FetchError::Forbidden
+        refused
     } else if error.is_timeout() {
         FetchError::Timeout
     } else if error.is_redirect() {
@@ -182,3 +195,6 @@ fn category(error: &reqwest::Error) -> FetchError {
 
 const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 const MAX_VALIDATOR_BYTES: usize = 1024;
+
+#[cfg(test)]
+mod tests;
