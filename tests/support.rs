@@ -20,6 +20,8 @@ pub(crate) mod issuer;
 pub(crate) mod keys;
 #[path = "support/offline.rs"]
 pub(crate) mod offline;
+#[path = "support/readme.rs"]
+pub(crate) mod readme;
 #[path = "support/request.rs"]
 pub(crate) mod request;
 #[path = "support/rollout.rs"]

@@ -77,6 +77,13 @@ impl Listener {
         self
     }
 
+    /// With these routes, a list in YAML, before all others.
+    pub(crate) fn first(self, routes: &str) -> Self {
+        let anchor = "              routes:\n";
+        let lines: String = routes.lines().map(|l| format!("              {l}\n")).collect();
+        self.replace(anchor, &format!("{anchor}{lines}"))
+    }
+
     /// With a route whose Struct metadata is this.
     pub(crate) fn metadata(self, prefix: &str, policy: &Value) -> Self {
         self.route(prefix, &format!("metadata: {{ filter_metadata: {{ claimgate: {policy} }} }}"))

@@ -27,6 +27,7 @@ mod matrix;
 mod metadata;
 mod modes;
 mod places;
+mod readme;
 mod resource;
 mod rollout;
 mod routes;

@@ -30,6 +30,7 @@ mod own_routes;
 mod presets;
 mod provider_pages;
 mod proxies;
+mod readme;
 mod references;
 mod refusals;
 mod reload;

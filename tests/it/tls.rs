@@ -59,7 +59,8 @@ impl TlsIssuer {
     }
 }
 
-fn certificates() -> (String, ServerConfig) {
+/// The PEM of a new authority, and a server with a certificate of it for 127.0.0.1.
+pub(crate) fn certificates() -> (String, ServerConfig) {
     let mut ca = CertificateParams::new([]).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca_key = KeyPair::generate().unwrap();
