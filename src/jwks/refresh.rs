@@ -4,6 +4,7 @@
 
 mod keeper;
 pub mod report;
+mod saving;
 
 use std::{
     collections::HashMap,
@@ -12,7 +13,7 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use self::keeper::Keeper;
+use self::{keeper::Keeper, saving::Saving};
 use crate::{
     clock::Clock,
     jwks::{
@@ -44,14 +45,14 @@ impl Refresher {
     ) -> Self {
         let lanes = Arc::default();
         let spread = keeper::random;
-        let keeper = Keeper { fetch, lanes, clock, metrics, saved: None, spread };
+        let keeper = Keeper { fetch, lanes, clock, metrics, saving: None, spread };
         Self { store, keeper, tasks: Mutex::default() }
     }
 
     /// Keeps each good set here, and begins with what is there.
     #[must_use]
     pub fn saving_to(mut self, saved: Option<Saved>) -> Self {
-        self.keeper.saved = saved.map(Arc::new);
+        self.keeper.saving = saved.map(Saving::to);
         self
     }
 

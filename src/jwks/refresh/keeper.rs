@@ -10,7 +10,10 @@ use std::{
 
 use tokio::sync::watch::Receiver;
 
-use super::report::Seen;
+use super::{
+    report::Seen,
+    saving::{Good, Saving},
+};
 use crate::{
     clock::{Clock, Now},
     jwks::{
@@ -21,7 +24,7 @@ use crate::{
         obtain::{NewSet, Obtained, Obtaining, Version},
         pace,
         refresh::report,
-        saved::{Saved, SavedSet},
+        saved::SavedSet,
         state::{Schedule, SetState},
         store::Entry,
     },
@@ -36,7 +39,7 @@ pub(super) struct Keeper {
     pub(super) lanes: Arc<Lanes>,
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) saved: Option<Arc<Saved>>,
+    pub(super) saving: Option<Saving>,
     /// Draws lots from 0 to 1.
     pub(super) spread: fn() -> f64,
 }
@@ -45,7 +48,7 @@ impl Keeper {
     /// What is on disk of a place that was never fetched.
     pub(super) fn remembered(&self, place: &JwksPlace, schedule: &Schedule) -> SetState {
         let now = self.clock.now();
-        let set = self.saved.as_ref().and_then(|saved| saved.load(place, now.unix));
+        let set = self.saving.as_ref().and_then(|saving| saving.load(place, now.unix));
         let Some(SavedSet { text, fetched_unix }) = set else { return SetState::default() };
         let age = Duration::try_from_secs_f64(now.unix - fetched_unix).unwrap_or(Duration::MAX);
         let keys = KeySet::parse(text.as_bytes(), Origin::Network);
@@ -65,13 +68,17 @@ impl Keeper {
     pub(super) async fn keep_fresh(self, entry: Arc<Entry>) {
         let mut rescheduled = entry.rescheduled();
         let mut seen = Seen::default();
+        // Of the set that is there: what is confirmed is kept anew, whole, since what is on disk
+        // may be another set, of another process or from before a failure to write.
+        let mut text = None;
         loop {
             entry.begin();
             // A task of its own, so that a panic in it is a failed fetch and no end of them.
             let fetched = tokio::spawn(self.obtaining(&entry).obtain()).await;
             let fetched = fetched.unwrap_or(Err(FetchError::Interrupted));
             let (before, schedule) = (entry.state(), entry.schedule.load_full());
-            let (wait, text) = (self.wait(&before, &fetched, &schedule), new_text(&fetched));
+            let wait = self.wait(&before, &fetched, &schedule);
+            text = new_text(&fetched).or(text).filter(|_| self.saving.is_some());
             let now = self.clock.now();
             let mut state = after(&before, fetched, &schedule, now);
             state.next_refresh = Some(now.mono.after(wait));
@@ -79,14 +86,24 @@ impl Keeper {
             self.metrics.jwks_fetched(&schedule.providers, state.last_error);
             let good = state.fetched_unix.filter(|_| state.last_error.is_none());
             entry.finish(state, now.mono);
-            if let Some(fetched_unix) = good {
-                self.save(&entry.place, text, fetched_unix).await;
-            }
+            let good = good.zip(text.clone()).map(|(fetched_unix, text)| {
+                let (place, use_for) = (entry.place.clone(), schedule.max_stale);
+                Good { place, text, fetched_unix, use_for }
+            });
             tokio::select! {
                 () = next_fetch(&entry, &mut rescheduled, wait) => {}
                 () = entry.demanded() => {}
+                () = self.keep(good) => {}
             }
         }
+    }
+
+    /// Keeps a good set on disk, and then never ends.
+    async fn keep(&self, good: Option<Good>) {
+        if let Some((saving, good)) = self.saving.as_ref().zip(good) {
+            saving.keep(good, self.clock).await;
+        }
+        std::future::pending().await
     }
 
     fn obtaining(&self, entry: &Entry) -> Obtaining {
@@ -118,18 +135,6 @@ impl Keeper {
                 let failures = before.consecutive_failures.saturating_add(1);
                 pace::retry(failures, schedule.interval, (self.spread)())
             }
-        }
-    }
-
-    /// Keeps what was fetched. Where that fails, the keys are good all the same.
-    async fn save(&self, place: &Arc<JwksPlace>, text: Option<Arc<[u8]>>, fetched_unix: f64) {
-        let Some(saved) = self.saved.clone() else { return };
-        let (place, now_unix) = (place.clone(), self.clock.now().unix);
-        let saving = tokio::task::spawn_blocking(move || {
-            saved.save(&place, text.as_deref(), fetched_unix, now_unix)
-        });
-        if let Ok(Err(error)) = saving.await {
-            tracing::warn!(error = %error.kind(), "keys cannot be kept in the state folder");
         }
     }
 }

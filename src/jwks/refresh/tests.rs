@@ -3,6 +3,7 @@
 mod freshness;
 mod isolation;
 mod report;
+mod saving;
 
 use std::time::{Duration, SystemTime};
 
