@@ -43,6 +43,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("regex", &["src/policy/rule"]),
     ("reqwest", &["src/jwks/fetch/"]),
     ("rustix", &["src/jwks/saved.rs"]),
+    ("rustls", &["src/jwks/fetch/"]),
     ("saphyr", &["src/config/document"]),
     ("tonic", &["src/grpc/", "src/server"]),
 ];

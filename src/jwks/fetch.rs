@@ -2,6 +2,7 @@
 //!
 //! It parses no document and does not decide when to fetch.
 
+mod cause;
 mod dial;
 mod freshness;
 mod http;
@@ -11,7 +12,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use thiserror::Error;
 
-pub use self::http::HttpFetch;
+pub use self::{cause::CertificateError, http::HttpFetch};
 use crate::{
     jwks::{discovery::DiscoveryError, key_set::KeySetError},
     provider::JwksPlace,
@@ -90,6 +91,12 @@ impl From<Vec<u8>> for Fetched {
 pub enum FetchError {
     #[error("connection failed")]
     Connect,
+    #[error("name not resolved")]
+    Unresolved,
+    #[error("server certificate {0}")]
+    Certificate(CertificateError),
+    #[error("TLS handshake failed")]
+    Handshake,
     #[error("timed out")]
     Timeout,
     #[error("answer interrupted")]
@@ -120,6 +127,9 @@ impl FetchError {
     pub fn label(self) -> &'static str {
         match self {
             Self::Connect => "connect",
+            Self::Unresolved => "unresolved",
+            Self::Certificate(_) => "tls_certificate",
+            Self::Handshake => "tls_handshake",
             Self::Timeout => "timeout",
             Self::Interrupted => "interrupted",
             Self::Status(_) => "status",
@@ -130,6 +140,39 @@ impl FetchError {
             Self::TokenFile => "token_file",
             Self::Forbidden | Self::ForbiddenProxy => "forbidden_address",
             Self::TlsSetup => "tls_setup",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_docs_name_every_failure() {
+        let docs = include_str!("../../docs/keys.md");
+        for error in [
+            FetchError::Connect,
+            FetchError::Unresolved,
+            FetchError::Certificate(CertificateError::Expired),
+            FetchError::Handshake,
+            FetchError::Timeout,
+            FetchError::Interrupted,
+            FetchError::Status(500),
+            FetchError::Redirect,
+            FetchError::Unusable(KeySetError::NotASet),
+            FetchError::Discovery(DiscoveryError::JwksUri),
+            FetchError::CaFile,
+            FetchError::TokenFile,
+            FetchError::Forbidden,
+            FetchError::ForbiddenProxy,
+            FetchError::TlsSetup,
+        ] {
+            assert!(docs.contains(&format!("`{}`", error.label())), "{}", error.label());
+            let text = error.to_string();
+            let named = text.split([':', '0']).next().unwrap().trim_end_matches(" 5");
+            let named = named.split(" unreadable").next().unwrap();
+            assert!(docs.contains(named), "{named}");
         }
     }
 }

@@ -63,7 +63,7 @@ pub enum Origin {
 }
 
 /// Why a JWK of a set cannot be used. It is skipped; the others still work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum KeyError {
     #[error("not a JWK")]

@@ -9,6 +9,7 @@ use std::{
 use axum::{Router, routing::get};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
@@ -41,7 +42,12 @@ struct TlsIssuer {
 
 impl TlsIssuer {
     async fn start() -> Self {
-        let (ca_pem, config) = certificates();
+        Self::showing(|_| {}).await
+    }
+
+    /// With this change to the certificate.
+    async fn showing(change: impl Fn(&mut CertificateParams)) -> Self {
+        let (ca_pem, config) = changed_certificates(change);
         let tcp = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let uri = format!("https://{}/jwks", tcp.local_addr().unwrap());
         let jwks = ES256.jwks().to_string();
@@ -61,13 +67,18 @@ impl TlsIssuer {
 
 /// The PEM of a new authority, and a server with a certificate of it for 127.0.0.1.
 pub(crate) fn certificates() -> (String, ServerConfig) {
+    changed_certificates(|_| {})
+}
+
+fn changed_certificates(change: impl Fn(&mut CertificateParams)) -> (String, ServerConfig) {
     let mut ca = CertificateParams::new([]).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca_key = KeyPair::generate().unwrap();
     let ca_certificate = ca.self_signed(&ca_key).unwrap();
     let issuer = Issuer::new(ca, ca_key);
     let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let mut leaf = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    change(&mut leaf);
     let leaf = leaf.signed_by(&key, &issuer).unwrap();
     let key = PrivatePkcs8KeyDer::from(key.serialize_der());
     let chain = vec![CertificateDer::from(leaf.der().to_vec())];
@@ -131,7 +142,51 @@ async fn an_unknown_authority_is_not_believed() {
     assert_eq!(ask(&server).await.reason(), "keys_unavailable");
     let provider = &server.status().await["providers"][0];
     assert_eq!(provider["state"], "unavailable");
-    assert_eq!(provider["last_error"], "connection failed");
+    assert_eq!(provider["last_error"], "server certificate of an unknown authority");
+}
+
+async fn check_refused(change: impl Fn(&mut CertificateParams), expected: &str) {
+    let issuer = TlsIssuer::showing(change).await;
+    let server = serve(&issuer, "ca_file: 'CA'").await;
+    assert_eq!(ask(&server).await.reason(), "keys_unavailable");
+    assert_eq!(server.status().await["providers"][0]["last_error"], expected);
+    let failed = "claimgate_jwks_fetches_total{provider=\"a\",result=\"tls_certificate\"}";
+    assert!(server.metric(failed).await >= Some(1.0));
+}
+
+#[tokio::test]
+async fn the_status_says_what_is_wrong_with_a_certificate() {
+    let past = |leaf: &mut CertificateParams| leaf.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    check_refused(past, "server certificate expired").await;
+    let future = |leaf: &mut CertificateParams| leaf.not_before = rcgen::date_time_ymd(3000, 1, 1);
+    check_refused(future, "server certificate not valid yet").await;
+    let other = |leaf: &mut CertificateParams| {
+        leaf.subject_alt_names =
+            CertificateParams::new(["a.example".to_owned()]).unwrap().subject_alt_names;
+    };
+    check_refused(other, "server certificate of another host").await;
+    let authority = |leaf: &mut CertificateParams| {
+        leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    };
+    check_refused(authority, "server certificate refused").await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_speak_tls_is_called_so() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let uri = format!("https://{}/jwks?secret=hush", listener.local_addr().unwrap());
+    let mut plain = JoinSet::new();
+    plain.spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            // A close before all is read would be a reset.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+    });
+    let server = serve(&TlsIssuer { uri, ..TlsIssuer::start().await }, "").await;
+    assert_eq!(ask(&server).await.reason(), "keys_unavailable");
+    assert_eq!(server.status().await["providers"][0]["last_error"], "TLS handshake failed");
 }
 
 #[tokio::test]

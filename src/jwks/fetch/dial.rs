@@ -3,7 +3,6 @@
 //! What answers there hands out credentials of this machine; no issuer lives there.
 
 use std::{
-    error::Error as StdError,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::Pin,
@@ -17,6 +16,11 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("address refused")]
 pub(super) struct Forbidden;
+
+/// A name of which nobody knows an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("name not resolved")]
+pub(super) struct Unresolved;
 
 /// Who knows the addresses of a name.
 pub(super) trait Names: Send + Sync + 'static {
@@ -44,7 +48,10 @@ impl Resolve for Resolver {
         let names = self.0.clone();
         Box::pin(async move {
             permit(name.as_str())?;
-            let found = names.addresses(name).await?;
+            let found = names.addresses(name).await.unwrap_or_default();
+            if found.is_empty() {
+                return Err(Unresolved.into());
+            }
             let addresses: Addrs = Box::new(permitted(found)?.into_iter());
             Ok(addresses)
         })
@@ -61,23 +68,10 @@ pub(super) fn permit(host: &str) -> Result<(), Forbidden> {
     if forbidden { Err(Forbidden) } else { Ok(()) }
 }
 
-/// Whether an error goes back to a refused address.
-pub(super) fn caused(error: &(dyn StdError + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<Forbidden>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// Those of `found` that may be dialled; one at least, unless none was found.
+/// Those of `found` that may be dialled; one at least.
 fn permitted(found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Forbidden> {
-    let any = !found.is_empty();
     let left: Vec<_> = found.into_iter().filter(|address| !is_forbidden(address.ip())).collect();
-    if any && left.is_empty() { Err(Forbidden) } else { Ok(left) }
+    if left.is_empty() { Err(Forbidden) } else { Ok(left) }
 }
 
 fn is_forbidden(ip: IpAddr) -> bool {
@@ -221,6 +215,5 @@ mod tests {
         let (good, bad) = (at("192.0.2.1"), at("169.254.169.254"));
         assert_eq!(permitted(vec![bad, good]), Ok(vec![good]));
         assert_eq!(permitted(vec![bad, at("::ffff:169.254.169.254")]), Err(Forbidden));
-        assert_eq!(permitted(vec![]), Ok(vec![]));
     }
 }

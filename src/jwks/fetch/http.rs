@@ -16,8 +16,8 @@ use reqwest::{
 };
 
 use super::{
-    Body, FetchError, FetchJwks, FetchRequest, Fetched, Fetching, Validators,
-    dial::{self, Names, Resolver, System},
+    Body, FetchError, FetchJwks, FetchRequest, Fetched, Fetching, Validators, cause,
+    dial::{Names, Resolver, System},
     freshness, way,
 };
 use crate::{
@@ -53,14 +53,15 @@ impl FetchJwks for HttpFetch {
 async fn get(request: &FetchRequest, machine: Machine) -> Result<Fetched, FetchError> {
     let url: Url = request.url.parse().map_err(|_| FetchError::Connect)?;
     let proxy = way::proxy(request, &url, &machine.environment)?;
-    let refused = if proxy.is_some() { FetchError::ForbiddenProxy } else { FetchError::Forbidden };
+    let forbidden =
+        if proxy.is_some() { FetchError::ForbiddenProxy } else { FetchError::Forbidden };
     let headers = headers(request, &url)?;
     let (place, address) = (request.place.clone(), request.url.clone());
     // It reads the system's roots, which takes milliseconds that checks must not wait for.
     let built = tokio::task::spawn_blocking(move || client(&place, &address, proxy, machine.names));
     let client = built.await.unwrap_or(Err(FetchError::TlsSetup))?;
     let sent = client.get(url).headers(headers).send().await;
-    let response = sent.map_err(|error| category(&error, refused))?;
+    let response = sent.map_err(|error| cause::category(&error, forbidden))?;
     let status = response.status();
     let answered = response.headers();
     let validators = validators(answered);
@@ -178,19 +179,6 @@ fn same_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let stays =
         attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
     if stays && attempt.previous().len() <= 3 { attempt.follow() } else { attempt.stop() }
-}
-
-/// `refused` is what an address that must not be dialled is called.
-fn category(error: &reqwest::Error, refused: FetchError) -> FetchError {
-    if dial::caused(error) {
-        refused
-    } else if error.is_timeout() {
-        FetchError::Timeout
-    } else if error.is_redirect() {
-        FetchError::Redirect
-    } else {
-        FetchError::Connect
-    }
 }
 
 const MAX_TOKEN_BYTES: u64 = 64 * 1024;

@@ -80,7 +80,10 @@ impl Keeper {
             let wait = self.wait(&before, &fetched, &schedule);
             text = new_text(&fetched).or(text).filter(|_| self.saving.is_some());
             let now = self.clock.now();
-            let mut state = after(&before, fetched, &schedule, now);
+            if let Ok(Obtained { set: NewSet::Parsed { skipped, .. }, .. }) = &fetched {
+                seen.skipping(skipped, &schedule);
+            }
+            let mut state = after(&before, fetched, now);
             state.next_refresh = Some(now.mono.after(wait));
             seen = seen.follow(&state, &schedule, entry.place.url(), now);
             self.metrics.jwks_fetched(&schedule.providers, state.last_error);
@@ -171,19 +174,13 @@ pub(super) fn random() -> f64 {
 }
 
 /// The state after a fetch. A fetch that gave no usable key replaces nothing.
-fn after(
-    before: &SetState,
-    fetched: Result<Obtained, FetchError>,
-    schedule: &Schedule,
-    now: Now,
-) -> SetState {
+fn after(before: &SetState, fetched: Result<Obtained, FetchError>, now: Now) -> SetState {
     let mut state = SetState { fetched_once: true, ..before.clone() };
     match fetched {
         Ok(Obtained { set, version, fresh_for: _wait }) => {
             let old = before.keys.as_ref().map(|(set, _)| set.clone());
             state.keys = match set {
-                NewSet::Parsed { keys, skipped, text: _ } => {
-                    report::skipped(&skipped, schedule);
+                NewSet::Parsed { keys, skipped: _told, text: _ } => {
                     let keys = old.into_iter().fold(keys, |keys, old| keys.reusing(&old));
                     Some((Arc::new(keys), now.mono))
                 }

@@ -8,6 +8,7 @@ use crate::{
     clock::Now,
     jwks::{
         fetch::FetchError,
+        key::KeyError,
         key_set::Skipped,
         state::{ProviderState, Schedule, SetState},
     },
@@ -22,18 +23,35 @@ pub(super) struct Seen {
     kids: HashSet<Option<String>>,
     /// Where the keys are, where that is another host than that of the discovery document.
     elsewhere: Option<String>,
+    /// Why keys of the set are skipped; in which order the set has them may change each time.
+    skipped: Vec<KeyError>,
 }
 
 impl Seen {
+    /// Logs the keys of a fetched set that are skipped, if that has changed.
+    pub(super) fn skipping(&mut self, skipped: &[Skipped], schedule: &Schedule) {
+        let mut errors: Vec<_> = skipped.iter().map(|key| key.error).collect();
+        errors.sort_unstable();
+        if errors == self.skipped {
+            return;
+        }
+        let providers = names(schedule);
+        for key in skipped {
+            tracing::warn!(providers, index = key.index, error = %key.error, "key skipped");
+        }
+        self.skipped = errors;
+    }
+
     /// Logs what has changed since then.
     pub(super) fn follow(
-        self,
+        mut self,
         state: &SetState,
         schedule: &Schedule,
         place_url: &str,
         now: Now,
     ) -> Self {
-        let seen = Self::of(state, schedule, place_url, now);
+        let skipped = std::mem::take(&mut self.skipped);
+        let seen = Self { skipped, ..Self::of(state, schedule, place_url, now) };
         let providers = names(schedule);
         let supply = seen.state.map(ProviderState::label);
         if (seen.state, seen.error) != (self.state, self.error) || seen.kids != self.kids {
@@ -61,6 +79,7 @@ impl Seen {
             error: state.last_error,
             kids: keys.map(|key| key.kid.clone()).collect(),
             elsewhere: elsewhere(state, place_url).map(str::to_owned),
+            skipped: Vec::new(),
         }
     }
 }
@@ -74,13 +93,6 @@ pub fn elsewhere<'s>(state: &'s SetState, place_url: &str) -> Option<&'s str> {
 pub(super) fn read_from_disk(schedule: &Schedule, age: Duration) {
     let (providers, seconds) = (names(schedule), age.as_secs());
     tracing::info!(providers, age_seconds = seconds, "keys read from disk, not confirmed yet");
-}
-
-pub(super) fn skipped(skipped: &[Skipped], schedule: &Schedule) {
-    for key in skipped {
-        let provider = schedule.providers.first().map(ToString::to_string);
-        tracing::warn!(provider, index = key.index, error = %key.error, "key skipped");
-    }
 }
 
 fn names(schedule: &Schedule) -> String {

@@ -117,6 +117,11 @@ async fn a_name_that_moves_to_a_metadata_service_is_not_asked() {
 }
 
 #[tokio::test]
+async fn a_name_that_nobody_knows_is_called_so() {
+    assert_eq!(fetch(KEYS, Changing::new(&[&[]]), "").await, Err(FetchError::Unresolved));
+}
+
+#[tokio::test]
 async fn a_proxy_of_the_environment_at_a_metadata_service_is_not_asked() {
     for proxy in [
         "http://169.254.169.254:3128",

@@ -79,3 +79,41 @@ async fn each_change_of_state_is_one_line() {
     check(100, &[r#"INFO JWKS fetched providers="p0" state="ready" keys=1"#]).await;
     check(1000, &[]).await;
 }
+
+/// A set of one key that can be used and, before it, those of `others`.
+fn with(others: &[&str]) -> Result<Vec<u8>, FetchError> {
+    let one = String::from_utf8(set("k").unwrap()).unwrap();
+    Ok(one.replace("[", &format!("[{},", others.join(","))).into_bytes())
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_are_skipped_are_told_once() {
+    const UNKNOWN: &str = r#"{"kty":"new"}"#;
+    const SECRET: &str = r#"{"kty":"oct","k":"aHVzaA"}"#;
+    let log = Log::default();
+    let _guard = log.listen();
+    let fixture = Fixture::new();
+    let skipped = async |seconds: u64, expected: &[&str]| {
+        pass(seconds).await;
+        let lines = log.lines().into_iter().filter(|line| line.contains("skipped"));
+        let lines: Vec<_> =
+            lines.map(|line| line.replace(r#"WARN key skipped providers="p0" "#, "")).collect();
+        assert_eq!(lines, expected);
+    };
+    let unknown = |index| format!("index={index} error=unsupported key type or curve");
+    let secret = |index| format!("index={index} error=symmetric key from the network");
+    fixture.answer(with(&[UNKNOWN, SECRET]));
+    fixture.refresher.follow(&snapshot(&[URL]));
+    skipped(1, &[&unknown(0), &secret(1)]).await;
+    skipped(300, &[]).await;
+    fixture.answer(Err(FetchError::Timeout));
+    skipped(100, &[]).await;
+    fixture.answer(with(&[SECRET, UNKNOWN]));
+    skipped(100, &[]).await;
+    fixture.answer(with(&[SECRET]));
+    skipped(100, &[&secret(0)]).await;
+    fixture.answer(set("k"));
+    skipped(100, &[]).await;
+    fixture.answer(with(&[SECRET]));
+    skipped(100, &[&secret(0)]).await;
+}
