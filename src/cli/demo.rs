@@ -102,13 +102,13 @@ impl Demo {
     /// Sends every case over gRPC and, where there is one, through Envoy.
     async fn check(&self, cases: &[Case]) -> io::Result<bool> {
         let mut good = true;
-        println!("{:6} {:52} {:46} GOT", "VIA", "REQUEST", "EXPECTED");
+        println!("{:6} {:52} {:48} GOT", "VIA", "REQUEST", "EXPECTED");
         for case in cases {
             let mut row = |via: &str, got: String| {
                 let expected = case.expected();
                 let mark = if got == expected { "ok" } else { "DIFFERS" };
                 good &= got == expected;
-                println!("{via:6} {:52} {expected:46} {got}  {mark}", case.request());
+                println!("{via:6} {:52} {expected:48} {got}  {mark}", case.request());
             };
             for grpc in &self.server.grpc {
                 row("gRPC", case.over_grpc(*grpc).await?);
@@ -162,6 +162,9 @@ policies:
 - name: orders
   providers: [demo]
   scopes: {{ all_of: [orders.read] }}
+- name: mcp
+  providers: [demo]
+  protected_resource: {{ resource: https://demo.example/mcp }}
 - name: default
   providers: [demo]
 default_policy: default

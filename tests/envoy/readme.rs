@@ -107,6 +107,22 @@ async fn the_example_of_an_envoy_is_accepted_as_it_stands() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_gets_what_it_expects_through_an_envoy() {
+    let Some(binary) = binary() else { return };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_claimgate"));
+    let output = command.args(["demo", "--check"]).env("ENVOY_BIN", binary).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    let through = said.lines().filter(|line| line.starts_with("Envoy ") && line.ends_with("  ok"));
+    let through: Vec<_> = through.collect();
+    assert!(through.len() >= 12, "{said}");
+    assert!(
+        through.iter().any(|line| line.contains("200 authorization_servers: http://")),
+        "{said}"
+    );
+}
+
 #[tokio::test]
 async fn the_route_of_an_own_policy_is_protected_and_no_other() {
     let Some((stack, _issuer)) = serving("", &routes("orders")).await else { return };

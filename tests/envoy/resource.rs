@@ -12,7 +12,7 @@ use crate::{
 
 const DOCUMENT: &str = "/.well-known/oauth-protected-resource/mcp";
 
-/// A resource at `/mcp`; its well-known path has a route with the same policy.
+/// A resource at `/mcp`; the example has both routes.
 async fn stack() -> Option<Stack> {
     let demo = support::provider("demo", ISSUER, &ES256.jwks());
     let resource = "{ resource: https://api.example.com/mcp, scopes_supported: [mcp.read] }";
@@ -21,12 +21,7 @@ async fn stack() -> Option<Stack> {
          - {{ name: mcp, providers: [demo], protected_resource: {resource} }}\n\
          - {{ name: plain, providers: [demo] }}\ndefault_policy: plain\n"
     );
-    let policy = json!({ "policy": "mcp" });
-    let listener = Listener::default()
-        .metadata("/mcp", &policy)
-        .metadata("/.well-known/oauth-protected-resource", &policy)
-        .fail_open()
-        .shows_metadata();
+    let listener = Listener::default().fail_open().shows_metadata();
     Stack::serving(&config, &listener).await
 }
 

@@ -1,4 +1,5 @@
-// An issuer on loopback made of npm's `oidc-provider`: JWT access tokens by client credentials.
+// An issuer on loopback made of npm's `oidc-provider`: JWT access tokens by client credentials, and
+// for clients that register themselves, by a code; its one user is always there and consents.
 //
 // It prints its issuer, then does what each line of its input says and answers with one line:
 // `publish` adds a key to its set, `sign` signs with that key from now on, `retire` takes the other
@@ -37,9 +38,14 @@ function provider(issuer, keys) {
   return new Provider(issuer, {
     clients: [CLIENT],
     jwks: { keys },
-    ttl: { ClientCredentials: 600 },
+    scopes: ['openid', 'orders.read'],
+    clientDefaults: { id_token_signed_response_alg: ALG },
+    ttl: { ClientCredentials: 600, AccessToken: 600 },
+    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+    loadExistingGrant,
     features: {
       devInteractions: { enabled: false },
+      registration: { enabled: true },
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,
@@ -56,15 +62,30 @@ function provider(issuer, keys) {
   });
 }
 
+async function loadExistingGrant({ oidc }) {
+  const { clientId } = oidc.client;
+  const grant = new oidc.provider.Grant({ clientId, accountId: oidc.session.accountId });
+  grant.addOIDCScope('orders.read');
+  Object.keys(oidc.resourceServers).forEach((one) => grant.addResourceScope(one, 'orders.read'));
+  await grant.save();
+  return grant;
+}
+
 let keys = [key()];
-let handle;
-const server = createServer((request, response) => handle(request, response));
+let current;
+const server = createServer((request, response) => {
+  if (request.url.startsWith('/interaction/')) {
+    const done = { login: { accountId: 'alice' }, consent: {} };
+    return current.interactionFinished(request, response, done);
+  }
+  return current.callback()(request, response);
+});
 await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
 const issuer = `http://127.0.0.1:${server.address().port}`;
 
 function serve(next) {
   keys = next;
-  handle = provider(issuer, keys).callback();
+  current = provider(issuer, keys);
 }
 
 async function token() {

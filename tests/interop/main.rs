@@ -12,7 +12,14 @@
 #[path = "../support.rs"]
 mod support;
 
+#[path = "../envoy/binary.rs"]
+mod binary;
+#[path = "../envoy/listener.rs"]
+#[allow(dead_code, reason = "each target uses its part")]
+mod listener;
+
 mod issuers;
+mod mcp;
 mod peers;
 mod program;
 mod tokens;

@@ -29,6 +29,8 @@ pub(super) struct Tokens {
     expired: String,
     foreign: String,
     forged: String,
+    /// The `iss` of the first two.
+    issuer: String,
 }
 
 impl Tokens {
@@ -47,6 +49,7 @@ impl Tokens {
             foreign: foreign.token(claims(now + 3600.0))?,
             // The right issuer and kid, another key.
             forged: foreign.token(forged)?,
+            issuer: issuer.url.clone(),
         })
     }
 }
@@ -61,8 +64,11 @@ pub(super) struct Case {
     spoofed: bool,
     status: u32,
     reason: Option<&'static str>,
-    subject: Option<&'static str>,
+    shown: Option<String>,
 }
+
+/// What claimgate answers by itself, for MCP clients.
+const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
 
 /// The cases in the order in which they are shown.
 pub(super) fn all(tokens: &Tokens) -> Vec<Case> {
@@ -70,6 +76,7 @@ pub(super) fn all(tokens: &Tokens) -> Vec<Case> {
         path,
         route: match path {
             "/orders" => Some(("policy", "orders")),
+            "/mcp" | METADATA => Some(("policy", "mcp")),
             "/public" => Some(("mode", "anonymous")),
             "/broken" => Some(("policy", "no-such-policy")),
             _ => None,
@@ -79,10 +86,11 @@ pub(super) fn all(tokens: &Tokens) -> Vec<Case> {
         spoofed: false,
         status,
         reason,
-        subject: (status == 200 && token.is_some()).then_some("alice"),
+        shown: (status == 200 && token.is_some()).then(|| subject("alice")),
     };
     let spoofed = |case| Case { spoofed: true, ..case };
-    let Tokens { valid, expired, foreign, forged } = tokens;
+    let Tokens { valid, expired, foreign, forged, issuer } = tokens;
+    let metadata = case(METADATA, "", None, 200, None);
     let two = format!("{valid},Bearer {valid}");
     vec![
         case("/orders", "valid token", Some(valid), 200, None),
@@ -94,18 +102,20 @@ pub(super) fn all(tokens: &Tokens) -> Vec<Case> {
         case("/orders", "two tokens", Some(&two), 400, Some("multiple_credentials")),
         case("/", "valid token, default policy", Some(valid), 200, None),
         spoofed(case("/public", "no token, forged x-auth-subject", None, 200, None)),
+        case("/mcp", "no token", None, 401, Some("credentials_missing")),
+        Case { shown: Some(authorization_server(issuer)), ..metadata },
         case("/broken", "a policy that does not exist", Some(valid), 503, Some("policy_unknown")),
     ]
 }
 
 impl Case {
     pub(super) fn request(&self) -> String {
-        format!("GET {:8} {}", self.path, self.what)
+        format!("GET {:8} {}", self.path, self.what).trim_end().to_owned()
     }
 
     /// One line that both ways of asking must give.
     pub(super) fn expected(&self) -> String {
-        outcome(self.status, self.reason, self.subject)
+        outcome(self.status, self.reason, self.shown.clone())
     }
 
     pub(super) fn curl(&self, envoy: SocketAddr) -> String {
@@ -136,10 +146,8 @@ impl Case {
     pub(super) async fn through_envoy(&self, envoy: SocketAddr) -> io::Result<String> {
         let answer = exchange(envoy, get(self.path, &self.headers())?).await?;
         let status = answer.status().as_u16().into();
-        let seen: serde_json::Value = serde_json::from_str(answer.body()).unwrap_or_default();
-        let subject = seen.pointer("/headers/x-auth-subject/0").and_then(|value| value.as_str());
         let reason = self.reason.filter(|_| status == self.status);
-        Ok(outcome(status, reason, subject))
+        Ok(outcome(status, reason, shown(answer.body())))
     }
 
     fn check_request(&self) -> CheckRequest {
@@ -165,12 +173,28 @@ impl Case {
     }
 }
 
-fn outcome(status: u32, reason: Option<&str>, subject: Option<&str>) -> String {
-    match (reason, subject) {
+fn outcome(status: u32, reason: Option<&str>, shown: Option<String>) -> String {
+    match (reason, shown) {
         (Some(reason), _) => format!("{status} {reason}"),
-        (None, Some(subject)) => format!("{status} x-auth-subject: {subject}"),
+        (None, Some(shown)) => format!("{status} {shown}"),
         (None, None) => format!("{status} no x-auth-subject"),
     }
+}
+
+/// What the body of an answer shows: what the upstream saw, or where tokens are to be had.
+fn shown(body: &str) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_str(body).ok()?;
+    let text = |place: &str| json.pointer(place).and_then(|value| value.as_str());
+    let seen = text("/headers/x-auth-subject/0").map(subject);
+    seen.or_else(|| text("/authorization_servers/0").map(authorization_server))
+}
+
+fn subject(name: &str) -> String {
+    format!("x-auth-subject: {name}")
+}
+
+fn authorization_server(url: &str) -> String {
+    format!("authorization_servers: {url}")
 }
 
 /// What a CheckResponse means to Envoy.
@@ -186,11 +210,11 @@ fn answered(response: &CheckResponse) -> String {
         {
             let subject = ok.headers.iter().filter_map(|option| option.header.as_ref());
             let subject = subject.into_iter().find(|header| header.key == "x-auth-subject");
-            outcome(200, reason, subject.map(|header| header.value.as_str()))
+            outcome(200, reason, subject.map(|header| self::subject(&header.value)))
         }
         Some(HttpResponse::DeniedResponse(denied)) => {
             let status = denied.status.map_or(0, |status| u32::try_from(status.code).unwrap_or(0));
-            outcome(status, reason, None)
+            outcome(status, reason, shown(&denied.body))
         }
         Some(HttpResponse::OkResponse(_) | HttpResponse::ErrorResponse(_)) | None => {
             "no answer that Envoy would understand".to_owned()
