@@ -20,6 +20,7 @@ mod stack;
 
 mod answers;
 mod behaviour;
+mod cors;
 mod fail_closed;
 mod grpc_clients;
 mod identity;
@@ -33,3 +34,4 @@ mod rollout;
 mod routes;
 mod rules_matrix;
 mod targets;
+mod upgrades;
