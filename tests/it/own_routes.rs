@@ -105,6 +105,27 @@ async fn host_and_path_choose_a_policy_and_are_malformed_where_they_have_two_rea
     server.expect(to("", "/../x").extension("claimgate.policy", "open"), 200, "").await;
 }
 
+/// Before an upstream that ignores case: the strict policy for the host, prefixes for what is open.
+#[tokio::test]
+async fn another_case_of_a_path_is_another_path_and_gets_the_policy_of_the_rest() {
+    let host = "host: api.example.com";
+    let by_what_is_open = format!(
+        "routes: [{{ {host}, policy: strict }}, {{ {host}, path_prefix: /open, policy: open }}]"
+    );
+    let server = serving(&by_what_is_open).await;
+    server.expect(to("api.example.com", "/open/x"), 200, "").await;
+    for path in ["/Open/x", "/OPEN", "/%4Fpen", "/admin", "/ADMIN"] {
+        server.expect(to("api.example.com", path), 401, "credentials_missing").await;
+    }
+    // The other way round it is open to whoever writes it otherwise.
+    let by_what_is_closed = format!(
+        "routes: [{{ {host}, policy: open }}, {{ {host}, path_prefix: /admin, policy: strict }}]"
+    );
+    let server = serving(&by_what_is_closed).await;
+    server.expect(to("api.example.com", "/admin"), 401, "credentials_missing").await;
+    server.expect(to("api.example.com", "/Admin"), 200, "").await;
+}
+
 #[tokio::test]
 async fn a_malformed_host_is_of_no_interest_where_no_entry_looks_at_it() {
     let server = serving("routes: [{ workload: shop/open, policy: open }]\ndefault_policy: open");

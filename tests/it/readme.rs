@@ -243,12 +243,18 @@ async fn the_verdict_is_what_the_command_before_it_prints() {
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), shown);
 }
 
-/// By this each code in the section on rules that reads something is a whole expression.
+/// Each piece of code in the sections about rules and paths that reads something: by this it is a
+/// whole expression.
 fn expressions() -> Vec<String> {
-    let section = readme::section("### Rules");
-    let spans = section.split('`').skip(1).step_by(2).map(str::to_owned);
-    let reads = ["claims.", "claims[\"", "request.", "scopes", "now", "provider"];
-    spans.filter(|span| reads.iter().any(|name| span.contains(name))).collect()
+    const READS: [&str; 6] = ["claims.", "claims[\"", "request.", "scopes", "now", "provider"];
+    let sections =
+        [("### Rules", &READS[..]), ("### Which policy a request gets", &["request."][..])];
+    let code = |(heading, reads): (&str, &'static [&str])| {
+        let section = readme::section(heading);
+        let spans = section.split('`').skip(1).step_by(2).map(str::to_owned);
+        spans.filter(|span| reads.iter().any(|name| span.contains(name))).collect::<Vec<_>>()
+    };
+    sections.into_iter().flat_map(code).collect()
 }
 
 /// Whether it is one of the expressions that are true or false.

@@ -107,6 +107,30 @@ async fn a_path_that_reads_in_two_ways_is_malformed_in_every_mode_but_only_where
 }
 
 #[tokio::test]
+async fn a_rule_compares_paths_with_their_case_unless_it_lowers_them() {
+    let plain = r#"rules: [{ name: d, deny: 'request.path.startsWith("/admin")' }]"#;
+    let lowered = r#"rules: [{ name: d, deny: 'request.path.lowerAscii().startsWith("/admin")' }]"#;
+    let open = r#"rules: [{ name: o, require: 'request.path.startsWith("/open/")' }]"#;
+    let policies = [("plain", plain), ("lowered", lowered), ("open", open)];
+    let server = serving("strict", &policies).await;
+    let request = |path: &str, policy: &str| {
+        let mut request = under(token("a", json!(1)), policy);
+        request.http.path = path.to_owned();
+        request
+    };
+    for path in ["/Admin", "/ADMIN/x", "/%41dmin"] {
+        server.expect(request(path, "plain"), 200, "").await;
+        server.expect(request(path, "lowered"), 403, "rule_denied").await;
+        server.expect(request(path, "open"), 403, "rule_denied").await;
+    }
+    for policy in ["plain", "lowered", "open"] {
+        server.expect(request("/admin", policy), 403, "rule_denied").await;
+        server.expect(request("/open/x", policy), 200, "").await;
+    }
+    server.expect(request("/Open/x", "open"), 403, "rule_denied").await;
+}
+
+#[tokio::test]
 async fn a_rule_sees_headers_but_no_credential_and_no_identity_header() {
     let secret = r#"rules: [{ name: blind, require: '!request.headers.exists(n, n in ["authorization", "cookie", "x-auth-subject", "x_auth_subject"])' }]"#;
     let tenant =
