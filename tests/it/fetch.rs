@@ -190,6 +190,9 @@ async fn without_a_good_token_nothing_is_sent() {
     };
     refused(&file).await;
     refused(folder.path()).await;
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    refused(&pipe).await;
     let long = "a".repeat(64 * 1024 + 1);
     for text in ["", " \n", "two words", "a\r\nx-evil: 1", "\u{e9}", &long] {
         std::fs::write(&file, text).unwrap();

@@ -9,6 +9,7 @@ use crate::support::{
     remote,
     request::TestRequest,
     server::TestServer,
+    with,
 };
 
 /// Long enough that no test sees its end.
@@ -119,7 +120,36 @@ async fn only_a_token_that_could_pass_causes_a_refresh() {
     let header = json!({ "alg": "ES384" });
     let without_kid = TestRequest::bearer(&new.token_with(header, &claims(&issuer.url)));
     server.expect(without_kid, 401, "key_unknown").await;
+    for (name, value, reason) in [
+        ("iss", json!("https://other.example"), "issuer_not_allowed"),
+        ("nbf", json!(crate::support::unix() + 600), "token_not_yet_valid"),
+        ("iat", json!(crate::support::unix() + 600), "token_not_yet_valid"),
+        ("exp", json!("soon"), "claims_malformed"),
+        ("exp", Value::Null, "expiry_missing"),
+    ] {
+        let claims = with(claims(&issuer.url), name, value);
+        server.expect(TestRequest::bearer(&new.token(&claims)), 401, reason).await;
+    }
+    let header = json!({ "alg": "ES256", "kid": "new", "crit": ["exp"], "jku": issuer.jwks_uri() });
+    let critical = TestRequest::bearer(&new.token_with(header, &claims(&issuer.url)));
+    server.expect(critical, 401, "critical_header_unsupported").await;
     assert_eq!(issuer.fetches(), 1);
+}
+
+#[tokio::test]
+async fn a_bad_signature_under_a_known_kid_causes_no_refresh() {
+    let issuer = TestIssuer::serving(&ES256.jwks()).await;
+    let server = serving(&issuer).await;
+    let forger = rotated(&ES256.kid);
+    for _ in 0..5 {
+        server.expect(signed(&forger, &issuer), 401, "signature_invalid").await;
+    }
+    // A place that a token names is no place of ours.
+    let foreign = TestIssuer::serving(&forger.jwks()).await;
+    let header = json!({ "alg": "ES256", "kid": ES256.kid, "jku": foreign.jwks_uri() });
+    let told = TestRequest::bearer(&forger.token_with(header, &claims(&issuer.url)));
+    server.expect(told, 401, "signature_invalid").await;
+    assert_eq!((issuer.fetches(), foreign.fetches()), (1, 0));
 }
 
 /// A refresh with this outcome leaves the good keys, and unknown kids open.

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    process::Stdio,
     sync::{Arc, Mutex},
 };
 
@@ -11,6 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    process::Command,
     task::JoinSet,
 };
 use tokio_rustls::{
@@ -24,8 +26,9 @@ use tokio_rustls::{
 
 use crate::support::{
     answer::Answer,
-    claims,
+    claims, config,
     keys::{ES256, TestKey},
+    remote,
     request::TestRequest,
     server::TestServer,
 };
@@ -199,7 +202,7 @@ async fn ca_file_makes_its_authority_believed() {
 }
 
 #[tokio::test]
-async fn the_ca_file_of_another_authority_changes_nothing() {
+async fn the_ca_file_with_file_authority_changes_nothing() {
     let (issuer, other) = (TlsIssuer::start().await, TlsIssuer::start().await);
     let mixed = TlsIssuer { ca_pem: other.ca_pem, ..issuer };
     let server = serve(&mixed, "ca_file: 'CA'").await;
@@ -214,7 +217,9 @@ async fn a_certificate_that_is_not_believed_any_more_leaves_the_good_keys() {
     let unknown = TestKey::with_kid("ES256", "new").token(&claims(ISSUER));
     server.expect(TestRequest::bearer(&unknown), 503, "keys_unavailable").await;
     assert_eq!(ask(&server).await.status, 200);
-    assert_eq!(server.status().await["providers"][0]["state"], "stale");
+    let provider = &server.status().await["providers"][0];
+    assert_eq!(provider["state"], "stale");
+    assert_eq!(provider["last_error"], "server certificate of an unknown authority");
 }
 
 #[tokio::test]
@@ -227,4 +232,43 @@ async fn skipped_verification_works_and_is_loud() {
     assert!(status["warnings"][0].as_str().unwrap().contains("skip_tls_verification"));
     let off = server.metric("claimgate_tls_verification_disabled{provider=\"a\"}").await;
     assert_eq!(off, Some(1.0));
+}
+
+/// Whether a process with these system roots believes the issuer.
+async fn believed(issuer: &TlsIssuer, roots: &str, options: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (system, own) = (write("system.pem", roots), write("ca.pem", &issuer.ca_pem));
+    let options = options.replace("CA", &own.display().to_string());
+    let provider = remote("a", ISSUER, &issuer.uri, &options);
+    let file = write("c.yaml", &config(&[provider], "providers: [a]"));
+    let mut explain = Command::new(env!("CARGO_BIN_EXE_claimgate"))
+        .args(["explain", "--config"])
+        .arg(file)
+        .env("SSL_CERT_FILE", system)
+        .env_remove("SSL_CERT_DIR")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let token = ES256.token(&claims(ISSUER));
+    explain.stdin.take().unwrap().write_all(token.as_bytes()).await.unwrap();
+    explain.wait_with_output().await.unwrap().status.success()
+}
+
+#[tokio::test]
+async fn the_systems_roots_are_believed_and_ca_file_is_added_to_them() {
+    let issuer = TlsIssuer::start().await;
+    let (other, with_file) = (certificates().0, "ca_file: 'CA'");
+    assert!(believed(&issuer, &issuer.ca_pem, "").await);
+    assert!(!believed(&issuer, &other, "").await);
+    assert!(believed(&issuer, &other, with_file).await);
+    let elsewhere =
+        TlsIssuer { ca_pem: other, uri: issuer.uri.clone(), ..TlsIssuer::start().await };
+    assert!(!believed(&elsewhere, &elsewhere.ca_pem, "").await);
+    assert!(believed(&elsewhere, &issuer.ca_pem, with_file).await, "both count");
 }

@@ -66,7 +66,8 @@ fn tls(error: &rustls::Error) -> FetchError {
     FetchError::Certificate(match refused {
         Refused::Expired | Refused::ExpiredContext { .. } => CertificateError::Expired,
         Refused::NotValidYet | Refused::NotValidYetContext { .. } => CertificateError::NotValidYet,
-        Refused::UnknownIssuer => CertificateError::UnknownAuthority,
+        // Another authority of the same name has not signed it.
+        Refused::UnknownIssuer | Refused::BadSignature => CertificateError::UnknownAuthority,
         Refused::NotValidForName | Refused::NotValidForNameContext { .. } => {
             CertificateError::OtherHost
         }

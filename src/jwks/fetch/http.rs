@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     jwks::key_set::{KeySetError, MAX_SET_BYTES},
-    provider::{CaFile, JwksPlace},
+    provider::CaFile,
     url,
 };
 
@@ -55,11 +55,13 @@ async fn get(request: &FetchRequest, machine: Machine) -> Result<Fetched, FetchE
     let proxy = way::proxy(request, &url, &machine.environment)?;
     let forbidden =
         if proxy.is_some() { FetchError::ForbiddenProxy } else { FetchError::Forbidden };
-    let headers = headers(request, &url)?;
-    let (place, address) = (request.place.clone(), request.url.clone());
-    // It reads the system's roots, which takes milliseconds that checks must not wait for.
-    let built = tokio::task::spawn_blocking(move || client(&place, &address, proxy, machine.names));
-    let client = built.await.unwrap_or(Err(FetchError::TlsSetup))?;
+    let (asked, to, names) = (request.clone(), url.clone(), machine.names);
+    // Files and the system's roots are read, which takes milliseconds that checks must not wait for.
+    let prepared = tokio::task::spawn_blocking(move || {
+        let headers = headers(&asked, &to)?;
+        Ok((headers, client(&asked, proxy, names)?))
+    });
+    let (headers, client) = prepared.await.unwrap_or(Err(FetchError::TlsSetup))?;
     let sent = client.get(url).headers(headers).send().await;
     let response = sent.map_err(|error| cause::category(&error, forbidden))?;
     let status = response.status();
@@ -143,11 +145,11 @@ fn validators(answered: &HeaderMap) -> Validators {
 }
 
 fn client(
-    place: &JwksPlace,
-    url: &str,
+    request: &FetchRequest,
     proxy: Option<Proxy>,
     names: Arc<dyn Names>,
 ) -> Result<Client, FetchError> {
+    let FetchRequest { url, place, .. } = request;
     let mut builder = Client::builder()
         .redirect(redirect::Policy::custom(same_origin))
         .dns_resolver(Arc::new(Resolver(names)))

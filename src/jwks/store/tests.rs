@@ -9,7 +9,9 @@ use crate::{
 
 use super::*;
 
+/// Points of Ed25519, of RFC 8037 and RFC 8032.
 const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+const OTHER_X: &str = "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw";
 
 /// A provider with these `jwks`.
 fn provider(jwks: &str) -> Arc<Provider> {
@@ -56,8 +58,16 @@ impl Fixture {
     }
 
     fn succeed(&self, kid: &str, second: u64) {
-        let jwk = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{X}","kid":"{kid}"}}"#);
-        let set = format!(r#"{{"keys":[{jwk}]}}"#);
+        self.succeed_with(&[(kid, X)], second);
+    }
+
+    /// With keys of these kids and points.
+    fn succeed_with(&self, keys: &[(&str, &str)], second: u64) {
+        let jwk = |(kid, x): &(&str, &str)| {
+            format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}","kid":"{kid}"}}"#)
+        };
+        let keys = keys.iter().map(jwk).collect::<Vec<_>>().join(",");
+        let set = format!(r#"{{"keys":[{keys}]}}"#);
         let (set, _) = KeySet::parse(set.as_bytes(), Origin::Network).unwrap();
         let keys = Some((Arc::new(set), at(second).mono));
         let state = SetState { keys, fetched_once: true, ..SetState::default() };
@@ -166,15 +176,42 @@ fn a_kid_that_is_missed_again_and_again_is_asked_for_ever_more_rarely() {
     fixture.check(Some("new"), 150, Answer::Wait);
 }
 
-#[test]
-fn a_change_of_keys_makes_every_kid_worth_a_refresh() {
+/// What a kid that was missed three times has to wait for after a set of these keys.
+#[track_caller]
+fn check_memory(keys: &[(&str, &str)], expected: Answer) {
     let fixture = Fixture::with_key("k");
     for second in [5, 40, 75] {
         fixture.check(Some("new"), second, Answer::Wait);
         fixture.succeed("k", second + 1);
     }
-    fixture.succeed("k2", 80);
-    fixture.check(Some("new"), 115, Answer::Wait);
+    fixture.succeed_with(keys, 80);
+    fixture.check(Some("new"), 115, expected);
+}
+
+#[test]
+fn any_change_of_keys_makes_every_kid_worth_a_refresh() {
+    check_memory(&[("k", X)], UNKNOWN);
+    check_memory(&[("k2", X)], Answer::Wait);
+    check_memory(&[("k", X), ("k2", X)], Answer::Wait);
+    check_memory(&[("k2", X), ("k", X)], Answer::Wait);
+    check_memory(&[("k", OTHER_X)], Answer::Wait);
+}
+
+#[test]
+fn a_key_that_is_taken_back_makes_every_kid_worth_a_refresh_and_a_new_order_does_not() {
+    for (keys, expected) in
+        [(&[("k", X)] as &[_], Answer::Wait), (&[("k2", OTHER_X), ("k", X)], UNKNOWN)]
+    {
+        let fixture = Fixture::new();
+        let both = [("k", X), ("k2", OTHER_X)];
+        fixture.succeed_with(&both, 0);
+        for second in [5, 40, 75] {
+            fixture.check(Some("new"), second, Answer::Wait);
+            fixture.succeed_with(&both, second + 1);
+        }
+        fixture.succeed_with(keys, 80);
+        fixture.check(Some("new"), 115, expected);
+    }
 }
 
 #[test]

@@ -14,7 +14,11 @@ use tokio::{
 };
 
 use super::*;
-use crate::{jwks::fetch::dial::Asking, provider::KeysAt, url::UrlText};
+use crate::{
+    jwks::fetch::dial::Asking,
+    provider::{JwksPlace, KeysAt},
+    url::UrlText,
+};
 
 /// A server that answers with its name, and keeps its connections open.
 async fn site(name: &'static str, server: &mut JoinSet<()>) -> SocketAddr {
