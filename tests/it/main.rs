@@ -27,6 +27,7 @@ mod keys;
 mod modes;
 mod outage;
 mod own_routes;
+mod policy_fields;
 mod presets;
 mod provider_pages;
 mod proxies;
