@@ -2,7 +2,8 @@
 //!
 //! Warm: the one token was seen before. Crowd: one of 100,000 that were. Threads: as warm, on one
 //! thread and on two at once; the same time means twice the checks. Cold: the token was not seen.
-//! Verify: the bare signature, the floor of a cold check. `.ci/allocations` holds the counts.
+//! Verify: the bare signature, the floor of a cold check. Rules: as warm, by what the policy asks for
+//! besides the token; `none` is what the others are compared with. `.ci/allocations` holds the counts.
 
 #![allow(
     dead_code,
@@ -100,12 +101,48 @@ fn threads(bencher: Bencher<'_, '_>) {
     bencher.bench(|| ask(&authorizer, &request));
 }
 
+/// What a policy may ask for besides the token, by name.
+const CONDITIONS: [(&str, &str); 4] = [
+    ("none", ""),
+    (
+        "plain",
+        "scopes: { all_of: [orders.read] }, subjects: [alice], claims: [{ claim: groups, any_of: [AI-Users] }]",
+    ),
+    ("one", r#"rules: [{ name: ai, require: '"AI-Users" in claims.groups' }]"#),
+    (
+        "eight",
+        r#"rules: [
+    { name: ai, require: '"AI-Users" in claims.groups' },
+    { name: scope, require: '"orders.read" in scopes' },
+    { name: mail, require: 'claims.email.endsWith("@example.com")' },
+    { name: role, require: 'claims.realm_access.roles.exists(r, r == "user")' },
+    { name: get, require: 'request.method == "GET" || "orders.write" in scopes' },
+    { name: host, require: 'request.host == "api.example.com"' },
+    { name: path, require: 'request.path.matches("^/orders/[0-9]+$")' },
+    { name: fresh, deny: 'now - claims.iat > 172800' }]"#,
+    ),
+];
+
+#[divan::bench(args = CONDITIONS.map(|(name, _)| name))]
+fn rules(bencher: Bencher<'_, '_>, name: &str) {
+    let (_, conditions) = CONDITIONS.into_iter().find(|(other, _)| *other == name).expect("one");
+    let key = TestKey::new("ES256");
+    let (authorizer, request) = (under(&key, CACHE, conditions), request(&key, "alice"));
+    allowed(&authorizer, &request);
+    bencher.bench_local(|| ask(&authorizer, &request));
+}
+
 fn check(bencher: Bencher<'_, '_>, alg: &'static str, cache: u64) {
     let key = TestKey::new(alg);
     let (authorizer, request) = (authorizer(&key, cache), request(&key, "alice"));
-    let answer = ask(&authorizer, &request);
-    assert!(answer.windows(5).any(|bytes| bytes == b"alice"), "not allowed");
+    allowed(&authorizer, &request);
     bencher.bench_local(|| ask(&authorizer, &request));
+}
+
+/// What is measured is an allow.
+fn allowed(authorizer: &Authorizer, request: &Bytes) {
+    let answer = ask(authorizer, request);
+    assert!(answer.windows(5).any(|bytes| bytes == b"alice"), "not allowed");
 }
 
 /// One check, which has no key to wait for.
@@ -119,6 +156,11 @@ fn ask(authorizer: &Authorizer, request: &Bytes) -> Vec<u8> {
 }
 
 fn authorizer(key: &TestKey, cache: u64) -> Authorizer {
+    under(key, cache, "")
+}
+
+/// With these conditions in the policy.
+fn under(key: &TestKey, cache: u64, conditions: &str) -> Authorizer {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("claimgate.yaml");
     let jwks = key.jwks();
@@ -134,7 +176,7 @@ providers:
   - {{ claim: groups, header: x-auth-groups }}
   - {{ value: provider, header: x-auth-provider }}
 policies:
-- {{ name: bench, providers: [bench] }}
+- {{ name: bench, providers: [bench], {conditions} }}
 default_policy: bench
 "
     );
