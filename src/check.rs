@@ -85,6 +85,11 @@ pub fn decide<'s, H: Host>(
     let decision = match policy {
         Err(reason) => Decision::Refuse(Refuse::without_policy(reason)),
         Ok(policy) => match under(policy, view, &snapshot.owned_headers, host, now) {
+            Ok(Decision::Allow(allow)) => Decision::Allow(forward::without_aliases(
+                allow,
+                &view.http,
+                &snapshot.owned_headers,
+            )),
             Ok(decision) => decision,
             Err(wait) => return Progress::Wait(wait),
         },

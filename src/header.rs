@@ -161,6 +161,18 @@ impl OwnedHeaders {
     }
 }
 
+/// `name` in lower case with a hyphen for all that is neither letter nor digit, as the laxest of
+/// backends read it; none for a name that has nothing else, and for pseudo-headers.
+#[must_use]
+pub fn plain_name(name: &str) -> Option<String> {
+    let usual = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if name.bytes().all(usual) || name.starts_with(':') {
+        return None;
+    }
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    Some(name.chars().map(plain).collect())
+}
+
 /// `name` is lower-case. An underscore is read as a hyphen, since many backends do.
 fn is_reserved(name: &str) -> bool {
     let name = name.replace('_', "-");

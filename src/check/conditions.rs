@@ -12,7 +12,7 @@ use crate::{
         verify::Statement,
     },
     clock::Now,
-    header::OwnedHeaders,
+    header::{OwnedHeaders, plain_name},
     policy::{
         conditions::{ClaimCondition, Conditions, Scalar},
         rule::{self, Facts, Refusal, Unreadable},
@@ -146,17 +146,13 @@ impl Facts for Known<'_> {
     /// Repeated lines are joined by `,`, as Envoy does; bytes that are no UTF-8 become U+FFFD.
     fn headers(&self) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
         let mut headers: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
-        let carries_token = |name: &str| {
-            self.places.iter().any(|place| match place {
-                TokenPlace::Header { name: own, .. } => {
-                    name.replace('_', "-") == own.replace('_', "-")
-                }
-                TokenPlace::Query(_) | TokenPlace::Cookie(_) => false,
-            })
-        };
         for (name, value) in &self.asked.http.headers.0 {
             let name = name.to_ascii_lowercase();
-            if rule::is_hidden(&name) || self.asked.owned.contains(&name) || carries_token(&name) {
+            let plain = plain_name(&name);
+            let plain = plain.as_deref().unwrap_or(&name);
+            let is_kept = |name: &str| rule::is_hidden(name) || self.asked.owned.contains(name);
+            let carries_token = || self.places.iter().any(|place| place.is_read_as(plain));
+            if is_kept(&name) || is_kept(plain) || carries_token() {
                 continue;
             }
             let value = String::from_utf8_lossy(value);

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use crate::{
     check::{
         credential::{self, cookie, query},
-        decision::{Caching, Credentials, Denial},
+        decision::{Allow, Caching, Credentials, Denial},
         request::HttpView,
     },
+    header::{OwnedHeaders, plain_name},
     policy::{
-        ForwardToken, Policy,
+        ForwardToken, Mode, Policy,
         token_place::{AUTHORIZATION, TokenPlace},
     },
 };
@@ -83,6 +84,34 @@ fn unread(http: &HttpView<'_>, policy: &Policy, credentials: &mut Credentials) {
     if !bearer_is_read && !harmless() {
         credentials.remove.push(AUTHORIZATION.into());
     }
+}
+
+/// Takes off what the client sent under a name that a backend may read as that of an owned header
+/// or of the token's, such as `x-auth_subject`.
+#[must_use]
+pub fn without_aliases<'s>(
+    mut allow: Allow<'s>,
+    http: &HttpView<'_>,
+    owned: &OwnedHeaders,
+) -> Allow<'s> {
+    let places = match allow.policy.mode {
+        Mode::Anonymous => &[][..],
+        Mode::Strict | Mode::Optional | Mode::Permissive => &allow.policy.token_from,
+    };
+    for (name, _) in &http.headers.0 {
+        let Some(plain) = plain_name(name) else { continue };
+        let name = name.to_ascii_lowercase();
+        // What is known by its very name is settled already.
+        let settled = owned.contains(&name)
+            || places.iter().any(|place| place.header() == Some(&*name))
+            || allow.credentials.remove.iter().any(|known| **known == *name);
+        let is_alias =
+            || owned.contains(&plain) || places.iter().any(|place| place.is_read_as(&plain));
+        if !settled && is_alias() {
+            allow.credentials.remove.push(name.into());
+        }
+    }
+    allow
 }
 
 fn take_off(

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use crate::header::plain_name;
+
 /// One place of `token_from`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TokenPlace {
@@ -25,6 +27,21 @@ impl TokenPlace {
     #[must_use]
     pub fn authorization() -> Self {
         Self::Header { name: AUTHORIZATION.into(), scheme: Some(BEARER.into()) }
+    }
+
+    /// The name of its header, if it is one.
+    #[must_use]
+    pub fn header(&self) -> Option<&str> {
+        match self {
+            Self::Header { name, .. } => Some(name),
+            Self::Query(_) | Self::Cookie(_) => None,
+        }
+    }
+
+    /// Whether it is a header that a backend may read by this name, see [`plain_name`].
+    #[must_use]
+    pub fn is_read_as(&self, plain: &str) -> bool {
+        self.header().is_some_and(|own| plain_name(own).as_deref().unwrap_or(own) == plain)
     }
 }
 

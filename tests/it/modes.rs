@@ -156,6 +156,30 @@ async fn faults_of_the_route_and_malformed_requests_are_denied_in_every_mode() {
     }
 }
 
+/// Some backends read every one of these as `x-auth-subject`.
+#[tokio::test]
+async fn an_owned_name_in_other_words_is_taken_off_in_every_mode() {
+    let server = serving().await;
+    let names = ["x-auth_subject", "X_Auth-Subject", "x.auth.subject", "x~auth_subject"];
+    let kept = ["xauthsubject", "x-auth-subjects", "x_other", "x-auth-subject-", ":path"];
+    for mode in MODES {
+        let request = names
+            .iter()
+            .chain(&kept)
+            .fold(good(), |request, name| request.raw_header(name, b"mallory"));
+        let bearer = request.http.headers["authorization"].clone();
+        let request = request.raw_header("authorization", bearer.as_bytes());
+        let answer = server.expect(under(mode, request), 200, "").await;
+        for name in names {
+            let name = name.to_ascii_lowercase();
+            assert!(answer.removed.contains(&name), "{mode} {name}: {:?}", answer.removed);
+        }
+        for name in kept {
+            assert!(!answer.removed.contains(&name.to_owned()), "{mode} {name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_route_can_set_the_mode_of_inline_providers() {
     let server = serving().await;

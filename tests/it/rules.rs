@@ -132,7 +132,7 @@ async fn a_rule_compares_paths_with_their_case_unless_it_lowers_them() {
 
 #[tokio::test]
 async fn a_rule_sees_headers_but_no_credential_and_no_identity_header() {
-    let secret = r#"rules: [{ name: blind, require: '!request.headers.exists(n, n in ["authorization", "cookie", "x-auth-subject", "x_auth_subject"])' }]"#;
+    let secret = r#"rules: [{ name: blind, require: '!request.headers.exists(n, n in ["authorization", "cookie", "x-auth-subject", "x_auth_subject", "x-auth_subject", "x.auth.subject", "proxy_authorization"])' }]"#;
     let tenant =
         r#"rules: [{ name: tenant, require: 'request.headers["x-tenant"] == claims.tenant' }]"#;
     let server = serving("strict", &[("secret", secret), ("tenant", tenant)]).await;
@@ -140,7 +140,14 @@ async fn a_rule_sees_headers_but_no_credential_and_no_identity_header() {
     server.expect(under(of("acme"), "tenant"), 200, "").await;
     server.expect(under(of("other"), "tenant"), 403, "rule_denied").await;
     server.expect(under(token("tenant", json!("acme")), "tenant"), 403, "rule_denied").await;
-    let names = ["cookie", "x-auth-subject", "x_auth_subject"];
+    let names = [
+        "cookie",
+        "x-auth-subject",
+        "x_auth_subject",
+        "x-auth_subject",
+        "X.Auth.Subject",
+        "Proxy_Authorization",
+    ];
     let forged = names.iter().fold(of("acme"), |request, name| request.header(name, "root"));
     server.expect(under(forged, "secret"), 200, "").await;
 }

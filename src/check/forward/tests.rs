@@ -1,5 +1,7 @@
 //! What is taken off a request for every place, every end of a check and every `forward_token`.
 
+use std::borrow::Cow;
+
 use super::*;
 use crate::{
     check::{
@@ -118,4 +120,27 @@ fn an_authorization_that_is_the_credential_stays_with_it() {
 fn cookies_that_cannot_be_written_again_refuse_the_request() {
     let request = http("/", &[("cookie", "sid=t; a=é")]);
     check(&places(), &request, 2, [LEFT, "refused", "refused"]);
+}
+
+/// What is taken off under other names than those of the config; `x-user` is owned.
+#[track_caller]
+fn check_aliases(mode: Mode, lines: &[&str], expected: &[&str]) {
+    let owned = OwnedHeaders::new([&target("x-user")]);
+    let lines: Vec<_> = lines.iter().map(|name| (*name, "x")).collect();
+    let policy = Policy { mode, token_from: places(), ..orders(okta()) };
+    let (credentials, policy) = (Credentials::default(), Cow::Owned(policy));
+    let allow = Allow { set: Vec::new(), credentials, reason: None, policy, identity: None };
+    let allow = without_aliases(allow, &http("/", &lines), &owned);
+    assert_eq!(allow.credentials.remove.iter().map(|n| &**n).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_name_that_a_backend_may_read_as_an_owned_one_or_the_token_s_is_taken_off_once() {
+    let others = ["x-users", "xuser", "x_other", ":x_user", "x-user", "x_user", "accept"];
+    check_aliases(Mode::Strict, &others, &[]);
+    check_aliases(Mode::Anonymous, &["X.User", "x~user", "x.user"], &["x.user", "x~user"]);
+    let token = ["x-auth_token", "X_Auth-Token", "x-auth-token", "x-auth_token"];
+    check_aliases(Mode::Permissive, &token, &["x-auth_token", "x_auth-token"]);
+    // There nobody looks for a token.
+    check_aliases(Mode::Anonymous, &token, &[]);
 }
