@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{
     provider::{Issuer, PlainHttp},
-    url,
+    url::{self, Transport},
 };
 
 /// A document that names no set: a category, never fetched text.
@@ -18,7 +18,9 @@ pub enum DiscoveryError {
     NotADocument,
     #[error("the document is of another issuer")]
     OtherIssuer,
-    #[error("jwks_uri is no https URL, nor http to loopback or permitted by allow_http")]
+    #[error(
+        "jwks_uri is no https URL, nor http from loopback to loopback or permitted by allow_http"
+    )]
     JwksUri,
 }
 
@@ -28,13 +30,14 @@ struct Document {
     jwks_uri: String,
 }
 
-/// The `jwks_uri` of the discovery document of `issuer`.
+/// The `jwks_uri` of the discovery document of `issuer` that was found at `found_at`.
 ///
 /// # Errors
 /// [`DiscoveryError`] if it is none, is another's (OpenID Connect Discovery 1.0 section 4.3: the
 /// issuers must be identical), or names a set that must not be fetched.
 pub fn jwks_uri(
     document: &[u8],
+    found_at: &str,
     issuer: &Issuer,
     plain: PlainHttp,
 ) -> Result<String, DiscoveryError> {
@@ -47,10 +50,15 @@ pub fn jwks_uri(
     if *document.issuer != *issuer.0 {
         return Err(DiscoveryError::OtherIssuer);
     }
-    match url::parse(&document.jwks_uri) {
-        Ok(transport) if plain.accepts(transport) => Ok(document.jwks_uri),
-        Ok(_) | Err(_) => Err(DiscoveryError::JwksUri),
+    let transport = url::parse(&document.jwks_uri).map_err(|_| DiscoveryError::JwksUri)?;
+    // Another machine's document must not make this one ask whatever listens here.
+    let strange = transport == Transport::PlainLoopback
+        && plain == PlainHttp::Loopback
+        && !url::is_loopback(found_at);
+    if strange || !plain.accepts(transport) {
+        return Err(DiscoveryError::JwksUri);
     }
+    Ok(document.jwks_uri)
 }
 
 #[cfg(test)]
@@ -60,7 +68,7 @@ mod tests {
     #[track_caller]
     fn check(document: &str, expected: Result<&str, DiscoveryError>) {
         let issuer = Issuer("https://idp".into());
-        let read = jwks_uri(document.as_bytes(), &issuer, PlainHttp::Loopback);
+        let read = jwks_uri(document.as_bytes(), "https://idp/", &issuer, PlainHttp::Loopback);
         assert_eq!(read.as_deref(), expected.as_ref().map(|uri| *uri), "{document}");
     }
 
@@ -70,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_set_of_the_very_issuer_is_found_on_any_host() {
-        for uri in ["https://idp/keys", "https://elsewhere/keys", "http://127.0.0.1:1/keys"] {
+        for uri in ["https://idp/keys", "https://elsewhere/keys", "https://127.0.0.1:1/keys"] {
             check(&document("https://idp", uri), Ok(uri));
         }
     }
@@ -84,12 +92,38 @@ mod tests {
 
     #[test]
     fn a_set_that_must_not_be_fetched_is_refused() {
-        for uri in ["http://idp/keys", "/keys", "file:///keys", "https://u:p@idp/", ""] {
+        for uri in [
+            "http://idp/keys",
+            "http://127.0.0.1:1/keys",
+            "http://localhost/",
+            "/keys",
+            "file:///keys",
+            "https://u:p@idp/",
+            "",
+        ] {
             check(&document("https://idp", uri), Err(DiscoveryError::JwksUri));
         }
-        let issuer = Issuer("https://idp".into());
-        let plain = document("https://idp", "http://idp/keys");
-        assert!(jwks_uri(plain.as_bytes(), &issuer, PlainHttp::Anywhere).is_ok());
+    }
+
+    #[track_caller]
+    fn check_plain(found_at: &str, uri: &str, plain: PlainHttp, is_accepted: bool) {
+        let (issuer, document) = (Issuer("https://idp".into()), document("https://idp", uri));
+        let read = jwks_uri(document.as_bytes(), found_at, &issuer, plain);
+        assert_eq!(read.is_ok(), is_accepted, "{uri} at {found_at}");
+    }
+
+    #[test]
+    fn plain_http_stays_on_loopback_unless_it_is_permitted_anywhere() {
+        let (here, there) = ("http://127.0.0.1:1/document", "https://idp/document");
+        for (found_at, uri, is_accepted) in [
+            (here, "http://127.0.0.1:2/keys", true),
+            (here, "http://[::1]:2/keys", true),
+            (here, "http://idp/keys", false),
+            (there, "http://127.0.0.1:2/keys", false),
+        ] {
+            check_plain(found_at, uri, PlainHttp::Loopback, is_accepted);
+            check_plain(found_at, uri, PlainHttp::Anywhere, true);
+        }
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Obtaining {
             KeysAt::Discovery { url, issuer, plain } => (url, issuer, *plain),
         };
         match self.fetch(url.0.clone(), None).await?.body {
-            Body::New(document) => Ok(discovery::jwks_uri(&document, issuer, plain)?),
+            Body::New(document) => Ok(discovery::jwks_uri(&document, &url.0, issuer, plain)?),
             Body::Unchanged => Err(FetchError::Interrupted),
         }
     }
