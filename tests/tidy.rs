@@ -44,6 +44,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["src/jwks/fetch/"]),
     ("rustix", &["src/jwks/saved.rs"]),
     ("rustls", &["src/jwks/fetch/"]),
+    ("rustls_native_certs", &["src/jwks/fetch/trust.rs"]),
     ("saphyr", &["src/config/document"]),
     ("tonic", &["src/grpc/", "src/server"]),
 ];

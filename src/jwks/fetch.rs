@@ -6,6 +6,7 @@ mod cause;
 mod dial;
 mod freshness;
 mod http;
+mod trust;
 mod way;
 
 use std::{pin::Pin, sync::Arc, time::Duration};

@@ -11,7 +11,7 @@ use crate::{
         discovery,
         fetch::{Body, FetchError, FetchJwks, FetchRequest, Fetched, Validators},
         key::Origin,
-        key_set::{KeySet, KeySetError, Skipped},
+        key_set::{KeySet, Skipped},
         lanes::{Lane, Lanes},
     },
     provider::{JwksPlace, KeysAt},
@@ -82,7 +82,7 @@ impl Obtaining {
         let asked = known.clone().unwrap_or_default();
         let Fetched { body, validators, fresh_for } = self.fetch(uri.clone(), known).await?;
         let (set, validators) = match body {
-            Body::New(text) => (parsed(text)?, validators),
+            Body::New(text) => (parsed(text).await?, validators),
             // A 304 need not repeat them (RFC 9110 section 15.4.5).
             Body::Unchanged if validators.is_empty() => (NewSet::Unchanged, asked),
             Body::Unchanged => (NewSet::Unchanged, validators),
@@ -117,7 +117,11 @@ impl Obtaining {
     }
 }
 
-fn parsed(text: Vec<u8>) -> Result<NewSet, KeySetError> {
-    let (keys, skipped) = KeySet::parse(&text, Origin::Network)?;
-    Ok(NewSet::Parsed { keys, skipped, text: text.into() })
+/// A hundred keys take milliseconds, which checks must not wait for.
+async fn parsed(text: Vec<u8>) -> Result<NewSet, FetchError> {
+    let parsing = tokio::task::spawn_blocking(move || {
+        let (keys, skipped) = KeySet::parse(&text, Origin::Network)?;
+        Ok(NewSet::Parsed { keys, skipped, text: text.into() })
+    });
+    parsing.await.unwrap_or(Err(FetchError::Interrupted))
 }

@@ -1,13 +1,13 @@
-//! [`FetchJwks`] over HTTP/1.1, with rustls and the platform's verifier.
+//! [`FetchJwks`] over HTTP/1.1, with rustls.
 //!
-//! It keeps nothing between two fetches: sets are fetched minutes apart, so no connection is worth
-//! keeping, and a new client sees changed DNS, roots and proxies.
+//! It keeps no connection between two fetches: sets are fetched minutes apart, so none is worth
+//! keeping, and a new client sees changed DNS and proxies.
 
 use std::{fs::File, io::Read as _, path::Path, sync::Arc};
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{
-    Certificate, Client, Proxy, Response, StatusCode, Url,
+    Client, Proxy, Response, StatusCode, Url,
     header::{
         ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
         IF_NONE_MATCH, LAST_MODIFIED,
@@ -18,12 +18,11 @@ use reqwest::{
 use super::{
     Body, FetchError, FetchJwks, FetchRequest, Fetched, Fetching, Validators, cause,
     dial::{Names, Resolver, System},
-    freshness, way,
+    freshness, trust, way,
 };
 use crate::{
     jwks::key_set::{KeySetError, MAX_SET_BYTES},
     provider::CaFile,
-    url,
 };
 
 /// Fetches over HTTP/1.1.
@@ -154,25 +153,18 @@ fn client(
         .redirect(redirect::Policy::custom(same_origin))
         .dns_resolver(Arc::new(Resolver(names)))
         .no_proxy()
-        .tls_danger_accept_invalid_certs(!place.verify_tls)
         .user_agent(concat!("claimgate/", env!("CARGO_PKG_VERSION")));
+    let is_plain = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
+    let is_direct = proxy.is_none();
     if let Some(proxy) = proxy {
         builder = builder.proxy(proxy);
-    } else if url::is_loopback(url) {
-        let plain = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
-        if plain && place.ca == CaFile::None {
-            // Nothing here needs the system's roots.
-            return builder.tls_certs_only([]).build().map_err(|_| FetchError::TlsSetup);
-        }
     }
-    match &place.ca {
-        CaFile::None => {}
-        CaFile::Unreadable => return Err(FetchError::CaFile),
-        CaFile::Pem(pem) => {
-            let roots = Certificate::from_pem_bundle(pem).map_err(|_| FetchError::CaFile)?;
-            builder = builder.tls_certs_merge(roots);
-        }
-    }
+    builder = match place.verify_tls {
+        // A redirect changes no scheme, so nobody's certificate is asked for.
+        true if is_plain && is_direct && place.ca == CaFile::None => builder.tls_certs_only([]),
+        true => builder.tls_backend_preconfigured(trust::verifying(&place.ca)?),
+        false => builder.tls_certs_only([]).tls_danger_accept_invalid_certs(true),
+    };
     builder.build().map_err(|_| FetchError::TlsSetup)
 }
 
