@@ -83,20 +83,22 @@ fn has_subject(statement: &Statement, subjects: &[String]) -> bool {
 
 fn has_value(statement: &Statement, condition: &ClaimCondition) -> bool {
     let Some(value) = statement.claims.find(&condition.claim) else { return false };
-    let accepted = |value: Json<'_>| condition.any_of.iter().any(|one| equals(value, one));
     match value.elements() {
-        Some(elements) => elements.into_iter().any(accepted),
-        None => accepted(value),
+        Some(elements) => elements.into_iter().any(|one| is_one_of(one, &condition.any_of)),
+        None => is_one_of(value, &condition.any_of),
     }
 }
 
 /// Numbers are compared as they were written: `5.0` is not `5`.
-fn equals(value: Json<'_>, scalar: &Scalar) -> bool {
-    match scalar {
-        Scalar::Text(text) => value.string().is_some_and(|own| own == *text),
-        Scalar::Integer(integer) => value.0 == integer.to_string(),
-        Scalar::Boolean(boolean) => value.0 == boolean.to_string(),
-    }
+fn is_one_of(value: Json<'_>, accepted: &[Scalar]) -> bool {
+    let text = value.string();
+    let integer = value.0.parse::<i64>().ok().filter(|_| value.0 != "-0");
+    accepted.iter().any(|one| match one {
+        Scalar::Text(accepted) => text.as_deref() == Some(accepted.as_str()),
+        Scalar::Integer(accepted) => integer == Some(*accepted),
+        Scalar::Boolean(true) => value.0 == "true",
+        Scalar::Boolean(false) => value.0 == "false",
+    })
 }
 
 /// What a rule may know.
