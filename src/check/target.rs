@@ -42,14 +42,18 @@ fn lower(name: &str) -> Cow<'_, str> {
 /// `path`, which has no query, with its unreserved characters decoded once and the hexadecimal
 /// digits of the others in upper case (RFC 3986 section 6.2.2); none where more than one reading is
 /// left: a `.` or `..` segment, `//`, a backslash, `;`, an encoded slash, backslash, percent or
-/// NUL, or what no path may hold.
+/// NUL, overlong UTF-8, or what no path may hold.
 #[must_use]
 pub fn path(path: &str) -> Option<Cow<'_, str>> {
     let sound = |b: u8| b.is_ascii_graphic() && !b"\\;\"<>^`{|}#?".contains(&b);
     if !path.starts_with('/') || !path.bytes().all(sound) {
         return None;
     }
-    let path = if path.contains('%') { Cow::Owned(decoded(path)?) } else { Cow::Borrowed(path) };
+    let path = if path.contains('%') {
+        Cow::Owned(decoded(path).filter(|path| !is_overlong(path))?)
+    } else {
+        Cow::Borrowed(path)
+    };
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         let inner_empty = segment.is_empty() && segments.peek().is_some();
@@ -78,6 +82,22 @@ fn decoded(path: &str) -> Option<String> {
         decoded.push_str(rest);
     }
     Some(decoded)
+}
+
+/// Whether it has an overlong form, which lax decoders of UTF-8 read as a shorter character
+/// (RFC 3629 section 10): `%C0%AF` as a slash, `%C0%AE` as a dot.
+fn is_overlong(path: &str) -> bool {
+    path.match_indices('%').any(|(at, _)| {
+        let pair = path.get(at + 1..).and_then(|rest| Some((rest.get(..2)?, rest.get(2..5)?)));
+        let byte = |digits| hex(digits).unwrap_or_default();
+        pair.and_then(|(lead, trail)| Some((byte(lead), byte(trail.strip_prefix('%')?))))
+            .is_some_and(|pair| match pair {
+                (0xC0 | 0xC1, trail) => (0x80..=0xBF).contains(&trail),
+                (0xE0, trail) => (0x80..=0x9F).contains(&trail),
+                (0xF0, trail) => (0x80..=0x8F).contains(&trail),
+                _other => false,
+            })
+    })
 }
 
 /// The byte that two hexadecimal digits name.
@@ -130,6 +150,9 @@ mod tests {
         check_path("/a%20b/%c3%a9", Some("/a%20b/%C3%A9"));
         check_path("/a.b/..c/...", Some("/a.b/..c/..."));
         check_path("/a%3Bb:@!$&'()*+,=", Some("/a%3Bb:@!$&'()*+,="));
+        // Latin-1, and the shortest forms of two, three and four bytes.
+        check_path("/%C0-propos/%e0", Some("/%C0-propos/%E0"));
+        check_path("/%C2%80%E0%A0%80%F0%90%80%80", Some("/%C2%80%E0%A0%80%F0%90%80%80"));
     }
 
     #[test]
@@ -162,6 +185,11 @@ mod tests {
             "/a%",
             "/a%2",
             "/a%zz",
+            "/a/..%c0%afb",
+            "/a/%C0%AE%c0%ae/b",
+            "/%c1%81dmin",
+            "/a%E0%80%AFb",
+            "/a%f0%80%80%afb",
             "/a%+1",
             "/a b",
             "/a\tb",

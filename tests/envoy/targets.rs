@@ -17,7 +17,7 @@ use crate::{
 const API: &str = "api.example.com";
 
 /// Targets that some reader may take for `/admin`, or that no reader should trust.
-const HOSTILE_PATHS: [&str; 32] = [
+const HOSTILE_PATHS: [&str; 35] = [
     "/open/../admin",
     "/open/./../admin",
     "/open/%2e%2e/admin",
@@ -47,6 +47,9 @@ const HOSTILE_PATHS: [&str; 32] = [
     "/open/%00/../admin",
     "/open/x%00",
     "/open/%zz/../admin",
+    "/open/..%c0%afadmin",
+    "/open/%C0%AE%C0%AE/admin",
+    "/open/..%e0%80%afadmin",
     "/open/..#",
     "/open#/../admin",
     "/open|x",
@@ -148,8 +151,9 @@ fn decoded(text: &str) -> String {
 
 /// What the laxest of readers makes of a path: decoded twice, `\\` as `/`, parameters left out.
 fn worst(path: &str) -> String {
-    let text = path.split(['?', '#']).next().unwrap();
-    let text = decoded(&decoded(text)).replace('\\', "/");
+    let text = path.split(['?', '#']).next().unwrap().to_ascii_lowercase();
+    let text = ["%c0%af", "%e0%80%af"].iter().fold(text, |text, slash| text.replace(slash, "/"));
+    let text = decoded(&decoded(&text.replace("%c0%ae", "."))).replace('\\', "/");
     let mut kept: Vec<&str> = Vec::new();
     for segment in text.split('/').map(|segment| segment.split(';').next().unwrap()) {
         match segment {
