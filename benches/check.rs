@@ -147,7 +147,7 @@ fn allowed(authorizer: &Authorizer, request: &Bytes) {
 
 /// One check, which has no key to wait for.
 fn ask(authorizer: &Authorizer, request: &Bytes) -> Vec<u8> {
-    let call = Call { message: request.clone(), authority: None };
+    let call = Call { message: Some(request.clone()), authority: None };
     let answer = pin!(authorizer.check(call, BUDGET));
     match answer.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,

@@ -3,7 +3,6 @@
 //! It decides nothing (`check.rs`). Whatever goes wrong here is answered as a denial, never as a
 //! gRPC error: Envoy lets errors pass under `failure_mode_allow`.
 
-pub mod codec;
 pub mod decode;
 pub mod encode;
 pub mod message;
@@ -63,8 +62,8 @@ pub struct Authorizer {
 /// One call of the service.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The CheckRequest.
-    pub message: Bytes,
+    /// The CheckRequest; none where the call did not bring exactly one that may be read.
+    pub message: Option<Bytes>,
     /// The `:authority` by which the proxy called: no client can touch it.
     pub authority: Option<Authority>,
 }
@@ -133,7 +132,7 @@ impl Authorizer {
         now: Now,
         patience: Patience,
     ) -> Run {
-        let sized = Some(&call.message).filter(|message| message.len() <= MAX_MESSAGE_BYTES);
+        let sized = call.message.as_ref().filter(|message| message.len() <= MAX_MESSAGE_BYTES);
         let view = sized.and_then(|bytes| decode::check_request(bytes, &self.namespace).ok());
         let Some(mut view) = view else {
             let refuse = Refuse::without_policy(Denial::RequestMalformed.into());
@@ -241,7 +240,7 @@ mod tests {
     }
 
     fn call(message: impl Into<Bytes>) -> Call {
-        Call { message: message.into(), authority: None }
+        Call { message: Some(message.into()), authority: None }
     }
 
     /// The answer to `request` must be a denial with this status, counted under this reason.
@@ -307,6 +306,7 @@ mod tests {
         check(&call(&b"\xff"[..]), 400, "request_malformed");
         check(&call(&b"\x0a\x05abc"[..]), 400, "request_malformed");
         check(&call(&b"\x0a\x02\x52\x01"[..]), 400, "request_malformed");
+        check(&Call { message: None, authority: None }, 400, "request_malformed");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! It decides nothing about requests; everything long-lived starts here or in `jwks/refresh.rs`.
 
 mod connection;
+mod executor;
+mod frame;
 mod listen;
 mod running;
 mod stream;

@@ -46,7 +46,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustls", &["src/jwks/fetch/"]),
     ("rustls_native_certs", &["src/jwks/fetch/trust.rs"]),
     ("saphyr", &["src/config/document"]),
-    ("tonic", &["src/grpc/", "src/server"]),
+    ("tonic", &["src/grpc/encode.rs", "src/server"]),
 ];
 
 /// Long-lived tasks start here; the demo's end with it, and the parser of a rule with its rule.

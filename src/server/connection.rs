@@ -3,64 +3,48 @@
 //! It goes to tonic's building blocks directly: tonic's own server would answer time-outs and
 //! shedding with gRPC errors, which Envoy may let pass, and would route through a table.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, Response, uri::Authority};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use tonic::{
-    Status,
-    body::Body,
-    codegen::Service as _,
-    server::{Grpc, UnaryService},
-};
+use tonic::{Status, body::Body, codegen::Service as _};
 use tonic_health::pb::health_server::{Health, HealthServer};
 
-use crate::grpc::{Authorizer, Call, MAX_WAIT, codec::RawCodec};
+use crate::{
+    grpc::{Authorizer, Call, MAX_WAIT},
+    server::frame::{self, Answer},
+};
 
 /// The path of the one method.
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// The paths of health begin so.
 const HEALTH: &str = "/grpc.health.v1.Health/";
 
-/// Tonic refuses what is larger with a gRPC error; `MAX_MESSAGE_BYTES`, far below, with a denial.
-const TONIC_LIMIT: usize = 256 * 1024 * 1024;
-
 /// Answers one gRPC request.
 pub(super) async fn answer<H: Health>(
     request: Request<Incoming>,
     authorizer: Arc<Authorizer>,
     mut health: HealthServer<H>,
-) -> Result<Response<Body>, std::convert::Infallible> {
-    let request = request.map(Body::new);
+) -> Result<Response<Answer>, Infallible> {
     let path = request.uri().path();
     if path == CHECK {
-        let mut grpc = Grpc::new(RawCodec).max_decoding_message_size(TONIC_LIMIT);
-        let budget = budget(request.headers());
-        let authority = request.uri().authority().cloned();
-        Ok(grpc.unary(Check { authorizer, authority, budget }, request).await)
+        Ok(check(request, &authorizer).await)
     } else if path.starts_with(HEALTH) {
-        health.call(request).await
+        Ok(health.call(request.map(Body::new)).await?.map(Answer::Tonic))
     } else {
-        Ok(Status::unimplemented("").into_http())
+        Ok(Status::unimplemented("").into_http().map(Answer::Tonic))
     }
 }
 
-/// One call of `Check`.
-struct Check {
-    authorizer: Arc<Authorizer>,
-    authority: Option<Authority>,
-    budget: Duration,
-}
-
-impl UnaryService<Bytes> for Check {
-    type Response = Vec<u8>;
-    type Future = Pin<Box<dyn Future<Output = Result<tonic::Response<Vec<u8>>, Status>> + Send>>;
-
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let (authorizer, budget) = (self.authorizer.clone(), self.budget);
-        let call = Call { message: request.into_inner(), authority: self.authority.take() };
-        Box::pin(async move { Ok(tonic::Response::new(authorizer.check(call, budget).await)) })
+/// One call of `Check`. Only a caller that is gone gets no CheckResponse.
+async fn check(request: Request<Incoming>, authorizer: &Authorizer) -> Response<Answer> {
+    let (head, body) = request.into_parts();
+    match frame::read(body).await {
+        Ok(message) => {
+            let call = Call { message, authority: head.uri.into_parts().authority };
+            frame::response(&authorizer.check(call, budget(&head.headers)).await)
+        }
+        Err(_) => Status::cancelled("").into_http().map(Answer::Tonic),
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
 use tokio::{
@@ -24,7 +24,7 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 
 use crate::{
     grpc::Authorizer,
-    server::{connection, stream::Stream},
+    server::{connection, executor::InPlace, stream::Stream},
     settings::GrpcAddress,
 };
 
@@ -139,8 +139,8 @@ async fn bind_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn http() -> http2::Builder<TokioExecutor> {
-    let mut http = http2::Builder::new(TokioExecutor::new());
+fn http() -> http2::Builder<InPlace> {
+    let mut http = http2::Builder::new(InPlace);
     http.timer(TokioTimer::new())
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_concurrent_streams(MAX_STREAMS)

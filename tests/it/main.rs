@@ -22,6 +22,7 @@ mod explain;
 mod faults;
 mod fetch;
 mod flood;
+mod framing;
 mod identity;
 mod keys;
 mod modes;

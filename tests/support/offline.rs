@@ -50,6 +50,6 @@ pub(crate) fn authorizer(config: &str, fetch: impl FetchJwks) -> (Authorizer, Re
 /// Asks once, as a caller that waits for at most `budget`.
 pub(crate) async fn ask(authorizer: &Authorizer, request: TestRequest, budget: Duration) -> Answer {
     let message = Bytes::from(request.build().encode_to_vec());
-    let answer = authorizer.check(Call { message, authority: None }, budget).await;
+    let answer = authorizer.check(Call { message: Some(message), authority: None }, budget).await;
     Answer::read(CheckResponse::decode(&*answer).unwrap())
 }
