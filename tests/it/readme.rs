@@ -2,6 +2,7 @@
 //! `envoy`.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead as _, BufReader},
     process::{Command, Output, Stdio},
@@ -209,6 +210,40 @@ async fn every_line_for_a_shell_does_what_it_says() {
         assert!(good, "{line}: {said}");
     }
     assert!(ran >= 4, "{ran}");
+}
+
+/// The flags of the table of settings with their defaults, as far as these are written as code.
+#[test]
+fn the_settings_are_those_of_serve_with_their_defaults_and_twins() {
+    let section = readme::section("## Commands");
+    let rows = section.lines().filter(|line| line.starts_with("| `--"));
+    let code = |cell: &str| -> Vec<String> {
+        cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let help = String::from_utf8(Desk::with("").run("claimgate serve --help").stdout).unwrap();
+    // Each flag with what is said of it.
+    let options: BTreeMap<&str, &str> =
+        help.split("\n      --").skip(1).map(|one| (first_word(one), one)).collect();
+    let mut shown = BTreeSet::new();
+    for row in rows {
+        let cells: Vec<_> = row.replace("\\|", "/").split('|').map(code).collect();
+        for (at, flag) in cells[1].iter().enumerate() {
+            let flag = first_word(flag.trim_start_matches('-')).to_owned();
+            let said = options.get(&*flag).unwrap_or_else(|| panic!("serve has no --{flag}"));
+            let twin = format!("[env: CLAIMGATE_{}=", flag.to_uppercase().replace('-', "_"));
+            assert!(said.contains(&twin), "{flag}: {said}");
+            if let Some(default) = cells[2].get(at) {
+                assert!(said.contains(&format!("[default: {default}]")), "{flag}: {said}");
+            }
+            shown.insert(flag);
+        }
+    }
+    let known: BTreeSet<_> = options.keys().map(|flag| (*flag).to_owned()).collect();
+    assert_eq!(shown, known, "the README's table of settings has other flags than serve");
+}
+
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().next().unwrap()
 }
 
 /// The server that this line starts becomes ready, and ends when it is told to.
