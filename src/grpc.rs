@@ -139,7 +139,7 @@ impl Authorizer {
             return Run::Answer(self.answer(&Decision::Refuse(refuse), snapshot, started));
         };
         view.route.authority = call.authority.as_ref().map_or("", Authority::as_str);
-        let host = Serving { shared: self, generation: snapshot.generation, patience };
+        let host = Serving { shared: self, patience };
         match check::decide(&view, snapshot, &host, now) {
             Progress::Wait(ticket) => Run::Wait(ticket),
             Progress::Done(decision, unknown) => {
@@ -176,7 +176,6 @@ impl Authorizer {
 /// One run's view of what is shared.
 struct Serving<'a> {
     shared: &'a Authorizer,
-    generation: u64,
     patience: Patience,
 }
 
@@ -192,8 +191,10 @@ impl Host for Serving<'_> {
     }
 
     fn recall(&self, token: &str, policy: &Policy, now: Now) -> Option<Arc<Verified>> {
-        let found = self.shared.tokens.get(self.generation, policy, token).filter(|verified| {
-            verified.still_valid(now).is_ok() && self.shared.store.holds(verified, now)
+        let found = self.shared.tokens.get(policy, token).filter(|verified| {
+            verified.stands_under(policy)
+                && verified.still_valid(now).is_ok()
+                && self.shared.store.holds(verified, now)
         });
         let metrics = &self.shared.metrics;
         let counter = match found {
@@ -205,7 +206,7 @@ impl Host for Serving<'_> {
     }
 
     fn remember(&self, token: &str, policy: &Policy, verified: &Arc<Verified>) {
-        self.shared.tokens.put(self.generation, policy, token, verified.clone());
+        self.shared.tokens.put(policy, token, verified.clone());
     }
 }
 
@@ -218,7 +219,11 @@ mod tests {
     use tracing::{Event, Level, Metadata, Subscriber, span};
 
     use super::*;
-    use crate::check::fixtures::{NOW, at, okta, orders, snapshot, verified};
+    use crate::{
+        check::fixtures::{ISSUER, NOW, at, okta, orders, provider, snapshot, verified},
+        provider::Provider,
+        snapshot::changes::Definition,
+    };
 
     fn authorizer() -> Authorizer {
         Authorizer {
@@ -321,23 +326,25 @@ mod tests {
     }
 
     #[test]
-    fn a_remembered_token_is_recalled_only_within_its_time_and_its_generation() {
+    fn a_remembered_token_is_recalled_only_within_its_time_and_under_the_same_provider() {
         let authorizer = Authorizer { tokens: TokenCache::new(1 << 20, || {}), ..authorizer() };
-        let (policy, other) = (orders(okta()), orders(okta()));
+        let policy = orders(okta());
         let verified = Arc::new(verified(&policy, &[]));
-        let serving = |generation| {
-            let patience = Patience::Left;
-            Serving { shared: &authorizer, generation, patience }
-        };
-        let recalled = |generation, token, unix| {
-            serving(generation).recall(token, &policy, at(unix)).is_some()
-        };
-        serving(1).remember("token", &other, &verified);
-        assert!(recalled(1, "token", NOW));
-        assert!(!recalled(1, "other", NOW));
-        assert!(!recalled(2, "token", NOW));
+        let serving = Serving { shared: &authorizer, patience: Patience::Left };
+        let recalled =
+            |policy: &Policy, token, unix| serving.recall(token, policy, at(unix)).is_some();
+        serving.remember("token", &policy, &verified);
+        assert!(recalled(&policy, "token", NOW));
+        assert!(!recalled(&policy, "other", NOW));
         // `exp` is five minutes away, the leeway one.
-        assert!(recalled(1, "token", NOW + 359.0));
-        assert!(!recalled(1, "token", NOW + 360.0));
+        assert!(recalled(&policy, "token", NOW + 359.0));
+        assert!(!recalled(&policy, "token", NOW + 360.0));
+        // Another config's policy of that name: with the provider as it was, without it, with
+        // another of that issuer, and with the provider written otherwise.
+        assert!(recalled(&orders(okta()), "token", NOW));
+        assert!(!recalled(&orders(provider("okta", "https://other.example")), "token", NOW));
+        assert!(!recalled(&orders(provider("other", ISSUER)), "token", NOW));
+        let definition = Definition::of("otherwise");
+        assert!(!recalled(&orders(Provider { definition, ..okta() }), "token", NOW));
     }
 }

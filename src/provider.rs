@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::{
     header::HeaderTarget,
     jwks::{algorithm::AlgorithmSet, key_set::KeySet},
+    snapshot::changes::Definition,
     url::{Transport, UrlText},
 };
 
@@ -51,6 +52,8 @@ pub struct Provider {
     pub claim_to_headers: Vec<ClaimRule>,
     /// Header for the verified payload, base64url.
     pub payload_header: Option<HeaderTarget>,
+    /// All of this as it was written, and the content of the files that it names.
+    pub definition: Definition,
 }
 
 impl Provider {

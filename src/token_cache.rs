@@ -1,6 +1,7 @@
 //! Tokens that were verified before: what was proven, never a decision.
 //!
-//! It does not know whether a key still stands; the host asks the store on each hit.
+//! It does not know whether a key or a provider still stands; the host asks on each hit. So a reload
+//! costs only the tokens of what it changed.
 
 use std::{
     collections::hash_map::RandomState,
@@ -69,23 +70,16 @@ impl TokenCache {
         Self { tokens, secret }
     }
 
-    /// The token as it was verified under this policy of this config.
+    /// The token as it was verified under this policy, perhaps that of an earlier config.
     #[must_use]
-    pub fn get(&self, generation: u64, policy: &Policy, token: &str) -> Option<Arc<Verified>> {
-        self.tokens.as_ref()?.get(&self.key(generation, policy, token))
+    pub fn get(&self, policy: &Policy, token: &str) -> Option<Arc<Verified>> {
+        self.tokens.as_ref()?.get(&self.key(policy, token))
     }
 
     /// Keeps a verified token.
-    pub fn put(&self, generation: u64, policy: &Policy, token: &str, verified: Arc<Verified>) {
+    pub fn put(&self, policy: &Policy, token: &str, verified: Arc<Verified>) {
         if let Some(tokens) = &self.tokens {
-            tokens.insert(self.key(generation, policy, token), verified);
-        }
-    }
-
-    /// Forgets everything: nothing that an older config verified can be asked for again.
-    pub fn clear(&self) {
-        if let Some(tokens) = &self.tokens {
-            tokens.invalidate_all();
+            tokens.insert(self.key(policy, token), verified);
         }
     }
 
@@ -95,12 +89,11 @@ impl TokenCache {
         self.tokens.as_ref().map_or(0, Cache::weighted_size)
     }
 
-    /// A policy's name stands for its providers within one generation; an inline one is its
+    /// A policy's name stands for its providers, which a hit looks at again; an inline one is its
     /// providers. Every part and every list is preceded by its length, so that no two are alike.
-    fn key(&self, generation: u64, policy: &Policy, token: &str) -> Key {
+    fn key(&self, policy: &Policy, token: &str) -> Key {
         let mut text = Vec::with_capacity(256 + token.len());
         text.extend_from_slice(&self.secret);
-        text.extend_from_slice(&generation.to_ne_bytes());
         let mut part = |part: &str| {
             text.extend_from_slice(&part.len().to_ne_bytes());
             text.extend_from_slice(part.as_bytes());
@@ -140,45 +133,45 @@ mod tests {
         Policy { audiences: lists.collect(), ..policy }
     }
 
-    type Asked<'a> = (u64, &'a Policy, &'a str);
+    type Asked<'a> = (&'a Policy, &'a str);
 
     /// Whether what is kept under one question is found by another.
     #[track_caller]
     fn check(kept: Asked<'_>, asked: Asked<'_>, expected: bool) {
         let cache = TokenCache::new(1 << 20, || {});
-        cache.put(kept.0, kept.1, kept.2, Arc::new(verified(&orders(okta()), &[])));
-        assert_eq!(cache.get(asked.0, asked.1, asked.2).is_some(), expected, "{kept:?} {asked:?}");
+        cache.put(kept.0, kept.1, Arc::new(verified(&orders(okta()), &[])));
+        assert_eq!(cache.get(asked.0, asked.1).is_some(), expected, "{kept:?} {asked:?}");
     }
 
     #[test]
-    fn a_token_is_found_under_the_same_policy_of_the_same_config() {
+    fn a_token_is_found_under_the_same_policy() {
         let policy = orders(okta());
-        check((1, &policy, "a"), (1, &policy.clone(), "a"), true);
-        check((1, &inline(&["a", "b"]), "a"), (1, &inline(&["a", "b"]), "a"), true);
+        check((&policy, "a"), (&policy.clone(), "a"), true);
+        check((&inline(&["a", "b"]), "a"), (&inline(&["a", "b"]), "a"), true);
     }
 
     #[test]
-    fn another_token_or_config_finds_nothing() {
+    fn another_token_finds_nothing() {
         let policy = orders(okta());
-        for asked in [(1, &policy, "b"), (1, &policy, "aa"), (1, &policy, ""), (2, &policy, "a")] {
-            check((1, &policy, "a"), asked, false);
+        for asked in ["b", "aa", ""] {
+            check((&policy, "a"), (&policy, asked), false);
         }
     }
 
     #[test]
     fn another_policy_finds_nothing() {
         let kept = orders(okta());
-        check((1, &kept, "t"), (1, &named("other", &[Arc::new(okta())]), "t"), false);
-        check((1, &kept, "t"), (1, &inline(&["okta"]), "t"), false);
-        check((1, &kept, "t"), (1, &inline(&["orders"]), "t"), false);
-        check((1, &inline(&["orders"]), "t"), (1, &kept, "t"), false);
+        check((&kept, "t"), (&named("other", &[Arc::new(okta())]), "t"), false);
+        check((&kept, "t"), (&inline(&["okta"]), "t"), false);
+        check((&kept, "t"), (&inline(&["orders"]), "t"), false);
+        check((&inline(&["orders"]), "t"), (&kept, "t"), false);
     }
 
     #[test]
     fn other_inline_providers_find_nothing_wherever_their_names_divide() {
         let kept = inline(&["ab", "c"]);
         for other in [&["a", "bc"][..], &["abc"], &["ab"], &["c"], &["ab", "c", "d"], &[]] {
-            check((1, &kept, "t"), (1, &inline(other), "t"), false);
+            check((&kept, "t"), (&inline(other), "t"), false);
         }
     }
 
@@ -195,7 +188,7 @@ mod tests {
             &[&["ab", "c", "c"]],
         ];
         for other in others {
-            check((1, &kept, "t"), (1, &narrowed(orders(okta()), other), "t"), false);
+            check((&kept, "t"), (&narrowed(orders(okta()), other), "t"), false);
         }
     }
 
@@ -203,36 +196,24 @@ mod tests {
     fn the_parts_of_a_key_are_not_taken_for_each_other() {
         let providers_as_audience = narrowed(inline(&["a"]), &[&["b"]]);
         for other in [inline(&["a", "b"]), narrowed(inline(&["b"]), &[&["a"]]), inline(&["ab"])] {
-            check((1, &providers_as_audience, "t"), (1, &other, "t"), false);
+            check((&providers_as_audience, "t"), (&other, "t"), false);
         }
-        check((1, &orders(okta()), "ta"), (1, &named("aorders", &[]), "t"), false);
+        check((&orders(okta()), "ta"), (&named("aorders", &[]), "t"), false);
     }
 
     #[test]
     fn size_0_is_off() {
         let cache = TokenCache::new(0, || {});
         let policy = orders(okta());
-        cache.put(1, &policy, "t", Arc::new(verified(&policy, &[])));
-        cache.clear();
-        assert!(cache.get(1, &policy, "t").is_none());
+        cache.put(&policy, "t", Arc::new(verified(&policy, &[])));
+        assert!(cache.get(&policy, "t").is_none());
         assert_eq!(cache.bytes(), 0);
-    }
-
-    #[test]
-    fn after_clear_nothing_is_found() {
-        let cache = TokenCache::new(1 << 20, || {});
-        let policy = orders(okta());
-        cache.put(1, &policy, "t", Arc::new(verified(&policy, &[])));
-        cache.clear();
-        assert!(cache.get(1, &policy, "t").is_none());
-        cache.put(1, &policy, "t", Arc::new(verified(&policy, &[])));
-        assert!(cache.get(1, &policy, "t").is_some());
     }
 
     #[test]
     fn two_processes_do_not_share_their_keys() {
         let (one, other) = (TokenCache::new(1, || {}), TokenCache::new(1, || {}));
         let policy = orders(okta());
-        assert_ne!(one.key(1, &policy, "t"), other.key(1, &policy, "t"));
+        assert_ne!(one.key(&policy, "t"), other.key(&policy, "t"));
     }
 }

@@ -28,7 +28,10 @@ use crate::{
         Audiences, Binding, ClaimPath, Expiry, Issuer, KeySource, Name, Provider, TokenTypes,
     },
     routes::Routes,
-    snapshot::{Snapshot, changes::Definitions},
+    snapshot::{
+        Snapshot,
+        changes::{Definition, Definitions},
+    },
 };
 
 /// The wall clock of the tests.
@@ -75,6 +78,7 @@ pub(crate) fn provider(name: &str, issuer: &str) -> Provider {
         scope_claims: vec![ClaimPath::parse("scope"), ClaimPath::parse("scp")],
         claim_to_headers: Vec::new(),
         payload_header: None,
+        definition: Definition::of(&[name, issuer].concat()),
     }
 }
 

@@ -317,6 +317,14 @@ impl Verified {
         &self.key
     }
 
+    /// Whether the policy would have the same provider vouch for it: the one that the issuer
+    /// names, written as it was when it did.
+    #[must_use]
+    pub fn stands_under(&self, policy: &Policy) -> bool {
+        owner(&self.claims, policy)
+            .is_some_and(|owner| owner.definition == self.provider.definition)
+    }
+
     /// Whether its times, which alone change with the clock, still allow it.
     ///
     /// # Errors

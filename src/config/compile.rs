@@ -25,14 +25,14 @@ use crate::{
     config::{
         compile::headers::Targets,
         document::Spanned,
-        file::{ConfigFile, Outline, provider::JwksFile},
+        file::{ConfigFile, Outline},
         problem::{Findings, Place, Problems},
     },
     header::OwnedHeaders,
     policy::Policy,
     provider::{Name, Provider},
     routes::Routes,
-    snapshot::changes::{Definition, Definitions},
+    snapshot::changes::Definitions,
 };
 
 /// Everything of a snapshot that follows from the files.
@@ -113,10 +113,7 @@ fn definitions(files: &[ConfigFile], side: &SideFiles) -> Definitions {
     for file in files {
         for provider in file.providers.iter().flatten() {
             let Some(name) = &provider.name else { continue };
-            let needed = provider.jwks.iter().flat_map(JwksFile::side_files);
-            let content = needed.map(|path| side.get(path).and_then(SideFile::content));
-            let definition = content.fold(provider.definition, Definition::with);
-            all.providers.insert(&name.value, definition);
+            all.providers.insert(&name.value, provider::definition(provider, side));
         }
         for policy in file.policies.iter().flatten() {
             let Some(name) = &policy.name else { continue };

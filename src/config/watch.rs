@@ -54,21 +54,31 @@ pub enum Reload {
 /// Follows what stands at `path`, for ever; drop the future to stop.
 ///
 /// `first` is the state of the config that is served now. `on_change` is told of every change, one
-/// after another, and serves what it gets.
-pub async fn watch(path: PathBuf, first: WatchState, mut on_change: impl FnMut(Reload) + Send) {
-    let path: Arc<Path> = path.into();
+/// after another, and serves what it gets; like all that takes long here, it runs beside the
+/// threads that answer.
+pub async fn watch(
+    path: PathBuf,
+    first: WatchState,
+    on_change: impl Fn(Reload) + Send + Sync + 'static,
+) {
+    let (path, on_change): (Arc<Path>, _) = (path.into(), Arc::new(on_change));
     let events = Arc::new(Notify::new());
     let mut state = first;
     let mut folders = Folders::default();
     loop {
         // First follow, then look: what changes in between is an event.
         folders = follow(folders, path.clone(), state.side.clone(), events.clone()).await;
+        let before = state.clone();
         if has_changed(&path, &state).await
             && let Some(reading) = settled(|| take(path.clone())).await
             && let Some(reload) = judge(reading, &mut state).await
         {
-            on_change(reload);
-            continue;
+            let on_change = on_change.clone();
+            if blocking(move || on_change(reload)).await.is_some() {
+                continue;
+            }
+            // It panicked, so that nobody can tell what is served: the next poll tries again.
+            state = before;
         }
         next_reason(&events).await;
     }

@@ -83,7 +83,6 @@ impl RunningConfig {
                     tracing::warn!(header, "clients can set this header from now on");
                 }
                 self.refresher.forget_all_but(&next);
-                self.authorizer.tokens.clear();
                 self.applied(&next);
             }
             Reload::Restored => {
@@ -116,7 +115,7 @@ impl RunningConfig {
 
 /// Follows the config files for as long as the server runs.
 pub(super) async fn follow_files(path: PathBuf, watched: WatchState, config: Arc<RunningConfig>) {
-    watch(path, watched, |reload| config.change(reload)).await;
+    watch(path, watched, move |reload| config.change(reload)).await;
 }
 
 /// One line for each kind of which anything changed.

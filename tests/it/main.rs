@@ -36,6 +36,7 @@ mod readme;
 mod references;
 mod refusals;
 mod reload;
+mod remembered;
 mod restart;
 mod routes;
 mod rules;

@@ -7,19 +7,20 @@ use std::{collections::HashMap, time::Duration};
 use crate::{
     config::{
         compile::{
-            SideFiles, algorithms,
+            SideFile, SideFiles, algorithms,
             claim_rule::{self, claim_path},
             headers::{Distinct, Targets},
             keys,
         },
         document::Spanned,
-        file::provider::{AudiencesFile, ProviderFile},
+        file::provider::{AudiencesFile, JwksFile, ProviderFile},
         problem::{Findings, Place},
     },
     header::HeaderTarget,
     provider::{
         Audiences, Binding, ClaimPath, ClaimRule, Expiry, Issuer, Name, Provider, TokenTypes,
     },
+    snapshot::changes::Definition,
 };
 
 /// The provider, if nothing about it was refused. Without a `name` (it was refused) the rest is
@@ -60,7 +61,15 @@ pub(super) fn compile(
         scope_claims: scope_claims?,
         claim_to_headers: claim_to_headers?,
         payload_header,
+        definition: definition(written, side),
     })
+}
+
+/// What was written, and the files that it depends on.
+pub(super) fn definition(written: &ProviderFile, side: &SideFiles) -> Definition {
+    let needed = written.jwks.iter().flat_map(JwksFile::side_files);
+    let content = needed.map(|path| side.get(path).and_then(SideFile::content));
+    content.fold(written.definition, Definition::with)
 }
 
 fn issuers(written: &[Spanned<String>], findings: &mut Findings) -> Vec<Issuer> {

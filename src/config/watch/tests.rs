@@ -141,6 +141,27 @@ async fn a_bad_file_is_refused_and_restoring_is_no_new_generation() {
 }
 
 #[tokio::test]
+async fn a_change_that_cannot_be_served_for_a_panic_is_tried_again() {
+    let root = root();
+    let path = root.path().join("c.yaml");
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let tried = std::sync::atomic::AtomicBool::new(false);
+    let on_change = move |reload| {
+        sender.send(reload).unwrap_or_default();
+        assert!(tried.swap(true, std::sync::atomic::Ordering::Relaxed), "on purpose");
+    };
+    let first = WatchState::from(&load::load(&path).unwrap());
+    let task = tokio::spawn(watch(path.clone(), first, on_change));
+    for _ in 0..2 {
+        fs::write(root.path().join("new"), config("b")).unwrap();
+        fs::rename(root.path().join("new"), &path).unwrap();
+        let next = time::timeout(Duration::from_secs(60), told.recv()).await;
+        assert!(matches!(next, Ok(Some(Reload::Changed(_)))));
+    }
+    task.abort();
+}
+
+#[tokio::test]
 async fn files_come_and_go_in_a_folder_and_the_folder_itself_is_replaced() {
     let root = TempDir::new().unwrap();
     fs::create_dir(root.path().join("d")).unwrap();
