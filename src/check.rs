@@ -108,6 +108,9 @@ fn under<'s, H: Host>(
     if let Some(what) = resource::answered(&view.http, &policy) {
         return Ok(Decision::Answer(Answer { what, policy }));
     }
+    if forward::loses_owned(&view.http, owned) {
+        return Ok(settle(policy, Reason::from(Denial::RequestMalformed).into(), &view.http));
+    }
     if policy.mode == Mode::Anonymous {
         return Ok(pass(policy, None, Credentials::default()));
     }

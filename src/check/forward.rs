@@ -86,6 +86,17 @@ fn unread(http: &HttpView<'_>, policy: &Policy, credentials: &mut Credentials) {
     }
 }
 
+/// Whether `Connection` names an owned header: a proxy behind this one would take it off before
+/// the upstream (RFC 9110 section 7.6.1). Envoy hands on what stands there with every upgrade.
+#[must_use]
+pub fn loses_owned(http: &HttpView<'_>, owned: &OwnedHeaders) -> bool {
+    let names = http.headers.values("connection").flat_map(|line| line.split(|b| *b == b','));
+    names.map(<[u8]>::trim_ascii).any(|name| {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        owned.contains(&name) || plain_name(&name).is_some_and(|plain| owned.contains(&plain))
+    })
+}
+
 /// Takes off what the client sent under a name that a backend may read as that of an owned header
 /// or of the token's, such as `x-auth_subject`.
 #[must_use]

@@ -180,6 +180,23 @@ async fn an_owned_name_in_other_words_is_taken_off_in_every_mode() {
     }
 }
 
+/// A proxy between Envoy and the upstream takes off what `Connection` names.
+#[tokio::test]
+async fn an_owned_header_that_connection_names_is_malformed_in_every_mode() {
+    let server = serving().await;
+    for mode in MODES {
+        let with = |value: &str| under(mode, good().header("connection", value));
+        for value in ["upgrade", "close, te", "x-other,authorization", ""] {
+            server.expect(with(value), 200, "").await;
+        }
+        for value in
+            ["x-auth-subject", "upgrade, X-Auth-Subject", "x_auth_subject ,x", "a,x-auth_provider"]
+        {
+            server.expect(with(value), 400, "request_malformed").await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_route_can_set_the_mode_of_inline_providers() {
     let server = serving().await;
