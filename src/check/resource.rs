@@ -23,8 +23,23 @@ pub fn answered(http: &HttpView<'_>, policy: &Policy) -> Option<Answered> {
 }
 
 /// Whether a browser asks before a request to another origin (Fetch, "CORS-preflight request").
+///
+/// No browser sends a body with it, an upgrade or another method in a header: an upstream might do
+/// more for these than answer.
 #[must_use]
 pub fn is_preflight(http: &HttpView<'_>) -> bool {
     let filled = |name| http.headers.one(name).is_some_and(|value| !value.is_empty());
-    http.method == "OPTIONS" && filled("origin") && filled("access-control-request-method")
+    http.method == "OPTIONS"
+        && filled("origin")
+        && filled("access-control-request-method")
+        && !http.headers.0.iter().any(|(name, value)| asks_for_more(name, value))
+}
+
+fn asks_for_more(name: &str, value: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    match name.as_str() {
+        "upgrade" | "transfer-encoding" | "x-http-method" => true,
+        "content-length" => value.trim_ascii() != b"0",
+        _other => name.ends_with("method-override"),
+    }
 }

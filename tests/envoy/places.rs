@@ -178,6 +178,10 @@ async fn a_real_preflight_passes_without_a_token() {
     assert_eq!((reply.status, reply.seen("x-auth-subject")), (200, String::new()));
     assert_eq!(stack.send(&preflight("/strict-removed")).await.status, 401);
     assert_eq!(stack.send(&preflight("/strict").method("GET")).await.status, 401);
+    for (name, value) in [("x-http-method-override", "DELETE"), ("content-length", "1")] {
+        let more = preflight("/strict").line(name, value);
+        assert_eq!(stack.send(&more).await.status, 401, "{name}");
+    }
     let with_token = preflight("/strict").line("x-auth-token", "forged");
     assert_eq!(stack.send(&with_token).await.status, 401);
 }

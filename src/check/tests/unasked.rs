@@ -32,6 +32,20 @@ fn only_a_real_preflight_passes_and_only_where_the_policy_allows_it() {
     for lines in [&REAL[..1], &REAL[1..], &[REAL[0], ("access-control-request-method", "")]] {
         check_preflight("OPTIONS", lines, Preflight::Allow, missing);
     }
+    for more in [
+        ("Upgrade", "websocket"),
+        ("content-length", "2"),
+        ("content-length", ""),
+        ("transfer-encoding", "chunked"),
+        ("X-HTTP-Method-Override", "DELETE"),
+        ("x_method_override", "DELETE"),
+        ("x-http-method", "DELETE"),
+    ] {
+        check_preflight("OPTIONS", &[REAL[0], REAL[1], more], Preflight::Allow, missing);
+    }
+    for usual in [("content-length", "0"), ("access-control-request-headers", "x"), ("dnt", "1")] {
+        check_preflight("OPTIONS", &[REAL[0], REAL[1], usual], Preflight::Allow, allowed);
+    }
     let basic = [REAL[0], REAL[1], ("authorization", "Basic A")];
     check_preflight("OPTIONS", &basic, Preflight::Allow, missing);
     let bad = [REAL[0], REAL[1], ("authorization", "Bearer x")];
