@@ -294,7 +294,7 @@ fn expressions() -> Vec<String> {
 
 /// Whether it is one of the expressions that are true or false.
 fn is_condition(expression: &str) -> bool {
-    [" in ", " && ", " < ", " == "].iter().any(|operator| expression.contains(operator))
+    [" in ", " && ", " < ", " == ", " != "].iter().any(|operator| expression.contains(operator))
 }
 
 #[tokio::test]
@@ -305,10 +305,11 @@ async fn every_expression_of_the_section_on_rules_can_be_a_rule() {
     assert!(expressions.len() >= 12, "{expressions:?}");
     let mut claims = readme::claims();
     claims["role"] = "admin".into();
+    claims["level"] = "5".into();
     claims["https://x.example/roles"] = json!(["x"]);
     claims["auth_time"] = (readme::claims()["exp"].as_u64().unwrap() - 3700).into();
     let met = readme::token(&ES256, &claims);
-    for name in ["role", "scope", "auth_time", "groups"] {
+    for name in ["role", "level", "scope", "auth_time", "groups"] {
         claims = with(claims, name, Value::Null);
     }
     let unmet = readme::token(&ES256, &claims);

@@ -130,6 +130,44 @@ async fn a_rule_compares_paths_with_their_case_unless_it_lowers_them() {
     server.expect(request("/Open/x", "open"), 403, "rule_denied").await;
 }
 
+/// A token of alice with `l: 5`, and without `gone`.
+#[tokio::test]
+async fn what_cannot_be_evaluated_denies_unless_the_other_side_of_an_operator_decides() {
+    let table = [
+        (r#"claims.gone == "x""#, false),
+        (r#"claims.gone != "x""#, false),
+        (r#"!(claims.gone == "x")"#, false),
+        (r#"claims.gone == "x" || claims.sub == "bob""#, false),
+        (r#"claims.gone == "x" && claims.sub == "alice""#, false),
+        (r#"claims.gone == "x" ? true : true"#, false),
+        (r#"claims.sub < 5"#, false),
+        (r#"!(claims.sub < 5)"#, false),
+        (r#"claims.l"#, false),
+        // What the other side decides, in either order.
+        (r#"claims.gone == "x" || claims.sub == "alice""#, true),
+        (r#"claims.sub == "alice" || claims.gone == "x""#, true),
+        (r#"!(claims.gone == "x" && claims.sub == "bob")"#, true),
+        // Different types are not equal, and that is no error.
+        (r#"claims.l == "5""#, false),
+        (r#"claims.l != "5""#, true),
+        (r#"claims.sub == 5"#, false),
+        (r#"claims.l == 5.0"#, true),
+    ];
+    let rule = |(at, (source, _)): (usize, &(&str, bool))| {
+        format!(
+            "- {{ name: p{at}, providers: [a], rules: [{{ name: r, require: '{source}' }}] }}\n"
+        )
+    };
+    let policies: String = table.iter().enumerate().map(rule).collect();
+    let provider = provider("a", "https://a.example", &ES256.jwks());
+    let server = TestServer::start(&format!("providers:\n{provider}policies:\n{policies}")).await;
+    for (at, (source, met)) in table.into_iter().enumerate() {
+        let answer = server.check(under(token("l", json!(5)), &format!("p{at}"))).await;
+        let expected = if met { (200, "") } else { (403, "rule_denied") };
+        assert_eq!((answer.status, answer.reason()), expected, "{source}");
+    }
+}
+
 #[tokio::test]
 async fn a_rule_sees_headers_but_no_credential_and_no_identity_header() {
     let secret = r#"rules: [{ name: blind, require: '!request.headers.exists(n, n in ["authorization", "cookie", "x-auth-subject", "x_auth_subject", "x-auth_subject", "x.auth.subject", "proxy_authorization"])' }]"#;
