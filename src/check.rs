@@ -42,15 +42,27 @@ use crate::{
 pub trait Host {
     /// What the host waits on where a key must be fetched first.
     type Wait;
+    /// Where the host keeps a token that was verified under a policy.
+    type Place;
 
     /// The keys for a candidate. A wait ends this run of the check: it starts again afterwards.
     fn keys(&self, query: KeyQuery<'_>, now: Now) -> Keys<Self::Wait>;
 
-    /// This token as it was verified before under this policy, if its key still stands.
-    fn recall(&self, token: &str, policy: &Policy, now: Now) -> Option<Arc<Verified>>;
+    /// This token as it was verified before under this policy, if it still stands; else where it
+    /// would be kept.
+    fn recall(&self, token: &str, policy: &Policy, now: Now) -> Recalled<Self::Place>;
 
-    /// Keeps a token that was verified under this policy.
-    fn remember(&self, token: &str, policy: &Policy, verified: &Arc<Verified>);
+    /// Keeps a token in the place that [`Host::recall`] gave for it.
+    fn remember(&self, place: Self::Place, verified: &Arc<Verified>);
+}
+
+/// A host's answer to the question for a token.
+#[derive(Debug)]
+pub enum Recalled<P> {
+    /// It was verified before.
+    Known(Arc<Verified>),
+    /// It is new.
+    New(P),
 }
 
 /// A host's answer to a [`KeyQuery`].
@@ -123,10 +135,14 @@ fn under<'s, H: Host>(
         Err(denial) => return Ok(settle(policy, Reason::from(denial).into(), &view.http)),
     };
     let asked = Asked { http: &view.http, owned, now };
-    if let Some(verified) = host.recall(&presented.token, &policy, now) {
-        return Ok(authorize(&verified, policy, &presented, asked, &mut FirstFailure));
+    match host.recall(&presented.token, &policy, now) {
+        Recalled::Known(verified) => {
+            Ok(authorize(&verified, policy, &presented, asked, &mut FirstFailure))
+        }
+        Recalled::New(place) => {
+            with_token(&presented, policy, asked, (host, Some(place)), &mut FirstFailure)
+        }
     }
-    with_token(&presented, policy, asked, host, &mut FirstFailure)
 }
 
 /// Decides on one token of a request, wherever that would carry it, and tells `observer` of every
@@ -152,7 +168,7 @@ pub fn explain<'s, H: Host>(
         }
         Ok(policy) => {
             let presented = Presented { token: token.into(), place: None };
-            match with_token(&presented, policy, asked, host, observer) {
+            match with_token(&presented, policy, asked, (host, None), observer) {
                 Ok(decision) => decision,
                 Err(wait) => return Progress::Wait(wait),
             }
@@ -166,14 +182,16 @@ fn with_token<'s, H: Host>(
     presented: &Presented<'_>,
     policy: Cow<'s, Policy>,
     asked: Asked<'_>,
-    host: &H,
+    (host, place): (&H, Option<H::Place>),
     observer: &mut impl Observer,
 ) -> Result<Decision<'s>, H::Wait> {
     let token = &*presented.token;
     Ok(match verify(token, &policy, host, asked.now, observer)? {
         Ok(verified) => {
             let verified = Arc::new(verified);
-            host.remember(token, &policy, &verified);
+            if let Some(place) = place {
+                host.remember(place, &verified);
+            }
             authorize(&verified, policy, presented, asked, observer)
         }
         Err(rejected) => {

@@ -19,7 +19,7 @@ use http::uri::Authority;
 
 use crate::{
     check::{
-        self, Host, Keys, Progress,
+        self, Host, Keys, Progress, Recalled,
         decision::{Decision, Denial, Fault, Reason, Refuse},
         verify::{KeyProblem, KeyQuery, Verified},
     },
@@ -29,7 +29,7 @@ use crate::{
     provider::Name,
     snapshot::{Snapshot, cell::SnapshotCell},
     telemetry::{metrics::Metrics, references::References},
-    token_cache::TokenCache,
+    token_cache::{Place, TokenCache},
 };
 
 /// The full name of Envoy's service.
@@ -181,6 +181,8 @@ struct Serving<'a> {
 
 impl Host for Serving<'_> {
     type Wait = Ticket;
+    /// None where the cache is off.
+    type Place = Option<Place>;
 
     fn keys(&self, query: KeyQuery<'_>, now: Now) -> Keys<Ticket> {
         let keys = self.shared.store.keys(query, now);
@@ -190,8 +192,10 @@ impl Host for Serving<'_> {
         keys
     }
 
-    fn recall(&self, token: &str, policy: &Policy, now: Now) -> Option<Arc<Verified>> {
-        let found = self.shared.tokens.get(policy, token).filter(|verified| {
+    fn recall(&self, token: &str, policy: &Policy, now: Now) -> Recalled<Option<Place>> {
+        let place = self.shared.tokens.place(policy, token);
+        let kept = place.and_then(|place| self.shared.tokens.get(place));
+        let found = kept.filter(|verified| {
             verified.stands_under(policy)
                 && verified.still_valid(now).is_ok()
                 && self.shared.store.holds(verified, now)
@@ -202,11 +206,13 @@ impl Host for Serving<'_> {
             None => &metrics.token_cache.misses,
         };
         counter.inc();
-        found
+        found.map_or(Recalled::New(place), Recalled::Known)
     }
 
-    fn remember(&self, token: &str, policy: &Policy, verified: &Arc<Verified>) {
-        self.shared.tokens.put(policy, token, verified.clone());
+    fn remember(&self, place: Option<Place>, verified: &Arc<Verified>) {
+        if let Some(place) = place {
+            self.shared.tokens.put(place, verified.clone());
+        }
     }
 }
 
@@ -331,9 +337,13 @@ mod tests {
         let policy = orders(okta());
         let verified = Arc::new(verified(&policy, &[]));
         let serving = Serving { shared: &authorizer, patience: Patience::Left };
-        let recalled =
-            |policy: &Policy, token, unix| serving.recall(token, policy, at(unix)).is_some();
-        serving.remember("token", &policy, &verified);
+        let recalled = |policy: &Policy, token, unix| {
+            matches!(serving.recall(token, policy, at(unix)), Recalled::Known(_))
+        };
+        let Recalled::New(place) = serving.recall("token", &policy, at(NOW)) else {
+            panic!("known before it was kept");
+        };
+        serving.remember(place, &verified);
         assert!(recalled(&policy, "token", NOW));
         assert!(!recalled(&policy, "other", NOW));
         // `exp` is five minutes away, the leeway one.

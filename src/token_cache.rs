@@ -16,6 +16,10 @@ use crate::{check::verify::Verified, digest::sha256_of, policy::Policy, provider
 /// SHA-256 of the whole token and all that its verification depended on.
 type Key = [u8; 32];
 
+/// Where a token is kept.
+#[derive(Clone, Copy)]
+pub struct Place(Key);
+
 /// A cache bounded in bytes.
 pub struct TokenCache {
     /// None where the cache is off.
@@ -70,16 +74,22 @@ impl TokenCache {
         Self { tokens, secret }
     }
 
-    /// The token as it was verified under this policy, perhaps that of an earlier config.
+    /// Where this token, verified under this policy, is kept; none where the cache is off.
     #[must_use]
-    pub fn get(&self, policy: &Policy, token: &str) -> Option<Arc<Verified>> {
-        self.tokens.as_ref()?.get(&self.key(policy, token))
+    pub fn place(&self, policy: &Policy, token: &str) -> Option<Place> {
+        self.tokens.as_ref().map(|_| Place(self.key(policy, token)))
     }
 
-    /// Keeps a verified token.
-    pub fn put(&self, policy: &Policy, token: &str, verified: Arc<Verified>) {
+    /// What is kept there, perhaps by an earlier config.
+    #[must_use]
+    pub fn get(&self, place: Place) -> Option<Arc<Verified>> {
+        self.tokens.as_ref()?.get(&place.0)
+    }
+
+    /// Keeps a verified token at its place.
+    pub fn put(&self, place: Place, verified: Arc<Verified>) {
         if let Some(tokens) = &self.tokens {
-            tokens.insert(self.key(policy, token), verified);
+            tokens.insert(place.0, verified);
         }
     }
 
@@ -139,8 +149,9 @@ mod tests {
     #[track_caller]
     fn check(kept: Asked<'_>, asked: Asked<'_>, expected: bool) {
         let cache = TokenCache::new(1 << 20, || {});
-        cache.put(kept.0, kept.1, Arc::new(verified(&orders(okta()), &[])));
-        assert_eq!(cache.get(asked.0, asked.1).is_some(), expected, "{kept:?} {asked:?}");
+        let place = |(policy, token): Asked<'_>| cache.place(policy, token).unwrap();
+        cache.put(place(kept), Arc::new(verified(&orders(okta()), &[])));
+        assert_eq!(cache.get(place(asked)).is_some(), expected, "{kept:?} {asked:?}");
     }
 
     #[test]
@@ -203,11 +214,13 @@ mod tests {
 
     #[test]
     fn size_0_is_off() {
-        let cache = TokenCache::new(0, || {});
+        let (off, on) = (TokenCache::new(0, || {}), TokenCache::new(1 << 20, || {}));
         let policy = orders(okta());
-        cache.put(&policy, "t", Arc::new(verified(&policy, &[])));
-        assert!(cache.get(&policy, "t").is_none());
-        assert_eq!(cache.bytes(), 0);
+        assert!(off.place(&policy, "t").is_none());
+        let place = on.place(&policy, "t").unwrap();
+        off.put(place, Arc::new(verified(&policy, &[])));
+        assert!(off.get(place).is_none());
+        assert_eq!(off.bytes(), 0);
     }
 
     #[test]

@@ -22,9 +22,12 @@ use crate::{
 /// A JSON object, with its top-level members found.
 pub struct Claims {
     json: String,
-    /// In the order of their unescaped names, which are distinct.
+    /// With distinct unescaped names, and in their order where there are more than [`FEW`].
     members: Vec<Member>,
 }
+
+/// So many members are looked through one by one: that is cheaper than to sort them, and bounded.
+const FEW: usize = 24;
 
 struct Member {
     name: MemberText,
@@ -60,26 +63,36 @@ impl Claims {
                 Member { name, value: span(&json, value.get()) }
             })
             .collect();
-        members.sort_by(|a, b| a.name.in_payload(&json).cmp(b.name.in_payload(&json)));
-        let repeated = members
-            .windows(2)
-            .any(|two| two[0].name.in_payload(&json) == two[1].name.in_payload(&json));
+        let repeated = if members.len() > FEW {
+            members.sort_by(|a, b| a.name(&json).cmp(b.name(&json)));
+            members.windows(2).any(|two| two[0].name(&json) == two[1].name(&json))
+        } else {
+            let before = |at| members.iter().take(at);
+            let is_repeated = |(at, one): (usize, &Member)| {
+                before(at).any(|other| other.name(&json) == one.name(&json))
+            };
+            members.iter().enumerate().any(is_repeated)
+        };
         if repeated { None } else { Some(Self { json, members }) }
     }
 
     /// The top-level member of exactly this name.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<Json<'_>> {
-        let found =
-            self.members.binary_search_by(|m| m.name.in_payload(&self.json).cmp(name)).ok()?;
-        self.json.get(self.members.get(found)?.value.clone()).map(Json)
+        let found = if self.members.len() > FEW {
+            let by_name = |member: &Member| member.name(&self.json).cmp(name);
+            self.members.get(self.members.binary_search_by(by_name).ok()?)?
+        } else {
+            self.members.iter().find(|member| member.name(&self.json) == name)?
+        };
+        self.json.get(found.value.clone()).map(Json)
     }
 
-    /// Every top-level member, by name.
+    /// Every top-level member.
     pub fn members(&self) -> impl Iterator<Item = (&str, Json<'_>)> {
         self.members.iter().filter_map(|member| {
             let value = self.json.get(member.value.clone())?;
-            Some((member.name.in_payload(&self.json), Json(value)))
+            Some((member.name(&self.json), Json(value)))
         })
     }
 
@@ -119,11 +132,11 @@ impl fmt::Debug for Claims {
     }
 }
 
-impl MemberText {
-    fn in_payload<'a>(&'a self, json: &'a str) -> &'a str {
-        match self {
-            Self::Plain(range) => json.get(range.clone()).unwrap_or_default(),
-            Self::Unescaped(name) => name,
+impl Member {
+    fn name<'a>(&'a self, json: &'a str) -> &'a str {
+        match &self.name {
+            MemberText::Plain(range) => json.get(range.clone()).unwrap_or_default(),
+            MemberText::Unescaped(name) => name,
         }
     }
 }
@@ -278,6 +291,41 @@ mod tests {
     #[test]
     fn a_name_written_with_escapes_is_found_by_its_text() {
         check(r#"{"\u0073ub":"x","z":1}"#, "sub", Some(r#""x""#));
+    }
+
+    /// Objects of these sizes are looked through in either way.
+    const SIZES: [usize; 4] = [1, FEW, FEW + 1, 300];
+
+    fn object(names: impl Iterator<Item = usize>) -> String {
+        let members: Vec<_> = names.map(|n| format!(r#""m{}":{n}"#, n * 7 % 1000)).collect();
+        format!("{{{}}}", members.join(","))
+    }
+
+    #[test]
+    fn each_member_of_few_or_many_is_found_by_its_name_and_no_other() {
+        for size in SIZES {
+            let claims = claims(&object(0..size));
+            for n in 0..size {
+                let value = n.to_string();
+                let found = claims.member(&format!("m{}", n * 7 % 1000));
+                assert_eq!(found.map(|v| v.0), Some(&*value), "{n} of {size}");
+            }
+            for name in ["", "m", "m0 ", "m00", "M0", "m1001"] {
+                assert!(claims.member(name).is_none(), "{name:?} of {size}");
+            }
+            assert_eq!(claims.members().count(), size);
+        }
+    }
+
+    #[test]
+    fn one_repeated_member_among_few_or_many_is_one_too_many() {
+        for size in SIZES {
+            for again in [0, size / 2, size - 1] {
+                let json = object((0..size).chain([again]));
+                assert!(Claims::parse(json).is_none(), "{again} of {size} twice");
+            }
+        }
+        assert!(Claims::parse(r#"{"sub":1,"\u0073ub":2}"#.to_owned()).is_none());
     }
 
     #[test]

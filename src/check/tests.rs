@@ -42,6 +42,7 @@ impl Lender {
 
 impl Host for Lender {
     type Wait = &'static str;
+    type Place = ();
 
     fn keys(&self, query: KeyQuery<'_>, _: Now) -> Keys<&'static str> {
         self.asked.borrow_mut().push("keys");
@@ -52,12 +53,12 @@ impl Host for Lender {
         }
     }
 
-    fn recall(&self, _: &str, _: &Policy, _: Now) -> Option<Arc<Verified>> {
+    fn recall(&self, _: &str, _: &Policy, _: Now) -> Recalled<()> {
         self.asked.borrow_mut().push("recall");
-        self.recalls.clone()
+        self.recalls.clone().map_or(Recalled::New(()), Recalled::Known)
     }
 
-    fn remember(&self, _: &str, _: &Policy, _: &Arc<Verified>) {
+    fn remember(&self, (): (), _: &Arc<Verified>) {
         self.asked.borrow_mut().push("remember");
         self.remembered.set(self.remembered.get() + 1);
     }

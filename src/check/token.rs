@@ -2,14 +2,19 @@
 //!
 //! It verifies nothing: what it yields is well-formed, and otherwise only the sender's word.
 
+use std::{collections::HashSet, fmt};
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use crate::check::{
     claims::Claims,
     decision::Denial,
-    strict_json::{Unique, deeper_than},
+    strict_json::{MemberName, Unique, deeper_than},
 };
 
 /// Upper bound on a token, in bytes.
@@ -110,30 +115,55 @@ fn json(text: &str) -> Result<String, Denial> {
     if deeper_than(&text, MAX_DEPTH) { Err(MALFORMED) } else { Ok(text) }
 }
 
-/// The header's members as they were found. Serde refuses a repeated one; `Unique` has refused
-/// every other repetition before.
-#[derive(Deserialize)]
+/// The header's members as they were found, none of them twice; a `null` is a value.
+#[derive(Default)]
 struct Members<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
     alg: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
     kid: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
     typ: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    crit: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    b64: Option<&'a RawValue>,
+    /// Whether `crit` or `b64` is there.
+    critical: bool,
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+        let (mut members, mut others) = (Members::default(), HashSet::new());
+        while let Some(MemberName(name)) = map.next_key()? {
+            let repeated = match &*name {
+                "alg" => members.alg.replace(map.next_value()?).is_some(),
+                "kid" => members.kid.replace(map.next_value()?).is_some(),
+                "typ" => members.typ.replace(map.next_value()?).is_some(),
+                other => {
+                    members.critical |= matches!(other, "crit" | "b64");
+                    map.next_value::<Unique>()?;
+                    !others.insert(name)
+                }
+            };
+            if repeated {
+                return Err(A::Error::custom("duplicate member"));
+            }
+        }
+        Ok(members)
+    }
 }
 
 impl Header {
     fn parse(json: &str) -> Result<Self, Denial> {
-        // Serde would read an array as the struct's fields in order.
-        if !json.trim_ascii_start().starts_with('{') {
-            return Err(MALFORMED);
-        }
-        serde_json::from_str::<Unique>(json).map_err(|_| MALFORMED)?;
-        let Members { alg, kid, typ, crit, b64 } =
+        let Members { alg, kid, typ, critical } =
             serde_json::from_str(json).map_err(|_| MALFORMED)?;
         let alg = string(alg)?.ok_or(MALFORMED)?;
         if alg.eq_ignore_ascii_case("none") {
@@ -141,7 +171,7 @@ impl Header {
         }
         // RFC 7515 section 4.1.11: extensions that are not understood make the JWS invalid.
         // None is understood here, `b64` (RFC 7797) neither.
-        if crit.is_some() || b64.is_some() {
+        if critical {
             return Err(Denial::CriticalHeaderUnsupported);
         }
         Ok(Self { alg, kid: string(kid)?, typ: string(typ)? })
@@ -151,11 +181,6 @@ impl Header {
 /// A member that must be a string where it is present.
 fn string(member: Option<&RawValue>) -> Result<Option<String>, Denial> {
     member.map(|raw| serde_json::from_str(raw.get()).map_err(|_| MALFORMED)).transpose()
-}
-
-/// Unlike serde's `Option`, takes `null` for a value: a member that is there counts.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use crate::{
     check::{
-        Host, Keys,
+        Host, Keys, Recalled,
         verify::{KeyProblem, KeyQuery, Verified},
     },
     clock::{Clock, Now},
@@ -65,6 +65,7 @@ impl Fetched {
 
 impl Host for Fetched {
     type Wait = Infallible;
+    type Place = ();
 
     fn keys(&self, query: KeyQuery<'_>, now: Now) -> Keys<Infallible> {
         match self.store.keys(query, now) {
@@ -81,9 +82,9 @@ impl Host for Fetched {
         }
     }
 
-    fn recall(&self, _: &str, _: &Policy, _: Now) -> Option<Arc<Verified>> {
-        None
+    fn recall(&self, _: &str, _: &Policy, _: Now) -> Recalled<()> {
+        Recalled::New(())
     }
 
-    fn remember(&self, _: &str, _: &Policy, _: &Arc<Verified>) {}
+    fn remember(&self, (): (), _: &Arc<Verified>) {}
 }
