@@ -146,8 +146,10 @@ impl<'a> Json<'a> {
     #[must_use]
     pub fn string(self) -> Option<Cow<'a, str>> {
         // Another type is common, and serde_json's error about it costs more than the value.
-        if !self.0.starts_with('"') {
-            return None;
+        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        // Most have no escape, and the payload is known to be JSON: they are their own content.
+        if !inner.contains(['\\', '"']) {
+            return Some(Cow::Borrowed(inner));
         }
         serde_json::from_str::<MemberName<'_>>(self.0).ok().map(|MemberName(text)| text)
     }
@@ -254,6 +256,9 @@ impl<'de> Visitor<'de> for ObjectVisitor {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
 
     fn claims(json: &str) -> Claims {
@@ -291,6 +296,20 @@ mod tests {
     #[test]
     fn a_name_written_with_escapes_is_found_by_its_text() {
         check(r#"{"\u0073ub":"x","z":1}"#, "sub", Some(r#""x""#));
+    }
+
+    proptest! {
+        #[test]
+        fn a_string_is_read_as_serde_json_reads_it(
+            text in "\\PC{0,20}|[\"\\\\/bfnrtu0-9dD]{0,12}", quoted in any::<bool>(),
+        ) {
+            let json = if quoted { Value::from(text).to_string() } else { format!("\"{text}\"") };
+            // A claim is a part of a payload that was read.
+            if let Ok(value) = serde_json::from_str::<Value>(&json) {
+                let got = Json(&json).string();
+                prop_assert_eq!(got.as_deref(), value.as_str());
+            }
+        }
     }
 
     /// Objects of these sizes are looked through in either way.

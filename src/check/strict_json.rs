@@ -91,3 +91,36 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         Ok(Unique)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(json: &str, limit: usize, expected: bool) {
+        assert_eq!(deeper_than(json, limit), expected, "{json}");
+    }
+
+    #[test]
+    fn depth_is_counted_not_brackets() {
+        for (json, depth) in [("1", 0), ("[]", 1), ("[[],{},[{}]]", 3), (r#"{"a":{"b":[1]}}"#, 3)] {
+            check(json, depth, false);
+            if let Some(less) = depth.checked_sub(1) {
+                check(json, less, true);
+            }
+        }
+        check(&format!("[{}[]]", "[],{},".repeat(50)), 2, false);
+    }
+
+    #[test]
+    fn brackets_inside_of_strings_do_not_count_wherever_the_string_ends() {
+        let brackets = "[{".repeat(20);
+        check(&format!(r#"["{brackets}"]"#), 1, false);
+        check(&format!(r#"["\"{brackets}"]"#), 1, false);
+        check(&format!(r#"["\\\"{brackets}"]"#), 1, false);
+        check(&format!(r#"["a\\",[[]],"{brackets}"]"#), 2, true);
+        check(&format!(r#"["\\",[],"{brackets}"]"#), 2, false);
+        check(&format!(r#"["\u005c",[[]],"{brackets}"]"#), 2, true);
+        check(&format!(r#"["]]]",[[]],"{brackets}"]"#), 2, true);
+    }
+}
