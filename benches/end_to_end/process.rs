@@ -44,6 +44,10 @@ impl Process {
         Self { child, grpc, http, started_in: begun.elapsed() }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// User and system time so far, in seconds; the system counts in hundredths.
     pub(crate) fn cpu(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();

@@ -9,24 +9,25 @@ use std::{
 use tokio::net::TcpSocket;
 
 use crate::{
-    load::{PAIRS, ask, beside, connect, good, ratio, servers},
+    load::{ask, beside, connect},
+    pairs::{PAIRS, good, issuers, print},
+    server::Claimgate,
     support::{
         claims, config,
         issuer::{Behaviour, TestIssuer},
         keys::ES256,
         remote,
         request::TestRequest,
-        server::TestServer,
     },
 };
 
 const EACH: usize = 50;
-/// Short, so that hanging fetches come and go while it is measured.
-const JWKS: &str = "timeout: 1s, refresh_cooldown: 1s";
+/// As often as a config permits, so that fetches come and go while it is measured.
+const OFTEN: &str = "timeout: 1s, refresh_cooldown: 1s";
 
 /// A server, and the issuers of its providers.
 struct World {
-    server: TestServer,
+    server: Claimgate,
     healthy: Vec<TestIssuer>,
     bad: Vec<String>,
     _bad: Vec<TestIssuer>,
@@ -34,30 +35,42 @@ struct World {
 }
 
 pub(crate) fn run() {
-    let (runtime, other) = (servers(), servers());
-    let alone = runtime.block_on(world(&[]));
-    let garbage = Behaviour::Serve("<html>it works!</html>".to_owned());
-    let crowded = other.block_on(world(&[Behaviour::Hang, garbage]));
-    let mut pairs = Vec::new();
-    for _ in 0..PAIRS {
-        let ask_healthy = |world: &World| {
-            let tokens = world.healthy.iter().map(|i| ES256.token(&claims(&i.url))).collect();
-            let seen = good(world.server.server.grpc[0], tokens).join().unwrap();
-            assert!(seen.failed.is_empty(), "healthy providers failed: {:?}", seen.failed);
-            seen
-        };
-        let quiet = ask_healthy(&alone);
-        let (address, bad) = (crowded.server.server.grpc[0], crowded.bad.clone());
-        let beside = beside(move |done| ask_the_bad(address, bad, done), || ask_healthy(&crowded));
-        pairs.push((beside.p99(), quiet.p99()));
-    }
-    println!(
-        "isolation: p99 of {EACH} healthy providers beside {EACH} that hang, {EACH} that refuse"
-    );
-    println!("  and {EACH} that answer garbage, as a ratio to alone: {}", ratio(&pairs));
+    println!("isolation: {EACH} healthy providers beside {EACH} that hang, {EACH} that refuse and");
+    println!("{EACH} that answer garbage, of which tokens are asked about too, 100/s");
+    compare("default times", "");
+    compare("fetches as often as a config permits", OFTEN);
 }
 
-async fn world(behaviours: &[Behaviour]) -> World {
+fn compare(name: &str, jwks: &'static str) {
+    let runtime = issuers();
+    let garbage = Behaviour::Serve("<html>it works!</html>".to_owned());
+    let alone = runtime.block_on(world(&[], jwks));
+    alone.server.stand_still();
+    let crowded = runtime.block_on(world(&[Behaviour::Hang, garbage], jwks));
+    crowded.server.stand_still();
+    let ask_healthy = |world: &World| {
+        let tokens: Vec<_> =
+            world.healthy.iter().map(|issuer| ES256.token(&claims(&issuer.url))).collect();
+        good(&world.server, &runtime, &tokens)
+    };
+    let mut pairs = Vec::new();
+    for _ in 0..PAIRS {
+        crowded.server.go_on();
+        // What was due while it stood still is not what is measured.
+        runtime.block_on(async { tokio::time::sleep(Duration::from_secs(2)).await });
+        let (address, bad) = (crowded.server.grpc(), crowded.bad.clone());
+        let with = beside(move |done| ask_the_bad(address, bad, done), || ask_healthy(&crowded));
+        crowded.server.stand_still();
+        alone.server.go_on();
+        pairs.push((with, ask_healthy(&alone)));
+        alone.server.stand_still();
+    }
+    let fetches: f64 = pairs.iter().map(|(with, _)| with.fetches()).sum::<f64>() / PAIRS as f64;
+    println!("  {name}, {fetches:.0} fetches in each half of a pair");
+    print(&pairs, "alone");
+}
+
+async fn world(behaviours: &[Behaviour], jwks: &str) -> World {
     let (mut healthy, mut bad, mut bad_urls) = (Vec::new(), Vec::new(), Vec::new());
     let mut refusing = Vec::new();
     for _ in 0..EACH {
@@ -76,10 +89,10 @@ async fn world(behaviours: &[Behaviour]) -> World {
     bad_urls.extend(bad.iter().map(|issuer| issuer.url.clone()));
     let urls = healthy.iter().map(|issuer| &issuer.url).chain(&bad_urls).enumerate();
     let providers: Vec<_> =
-        urls.map(|(n, url)| remote(&format!("p{n}"), url, &format!("{url}/jwks"), JWKS)).collect();
+        urls.map(|(n, url)| remote(&format!("p{n}"), url, &format!("{url}/jwks"), jwks)).collect();
     let names: Vec<_> = (0..providers.len()).map(|n| format!("p{n}")).collect();
     let policy = format!("providers: [{}]", names.join(", "));
-    let server = TestServer::start(&config(&providers, &policy)).await;
+    let server = Claimgate::serving(&config(&providers, &policy)).await;
     World { server, healthy, bad: bad_urls, _bad: bad, _refusing: refusing }
 }
 
@@ -87,10 +100,12 @@ async fn world(behaviours: &[Behaviour]) -> World {
 async fn ask_the_bad(server: SocketAddr, issuers: Vec<String>, done: &AtomicBool) {
     let client = connect(server).await;
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
-    for issuer in issuers.iter().cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
+    // Signed before, since that takes longer than to be refused.
+    let signed = issuers.iter().map(|issuer| ES256.token(&claims(issuer)));
+    let requests: Vec<_> = signed.map(|token| TestRequest::bearer(&token).build()).collect();
+    for request in requests.iter().cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
         ticks.tick().await;
-        let request = TestRequest::bearer(&ES256.token(&claims(issuer))).build();
-        let mut client = client.clone();
+        let (mut client, request) = (client.clone(), request.clone());
         tokio::spawn(async move { assert_eq!(ask(&mut client, request).await.0, 503) });
     }
 }

@@ -93,10 +93,10 @@ pub(crate) fn good(server: SocketAddr, tokens: Vec<String>) -> JoinHandle<Seen> 
 }
 
 /// Calls `work` on a thread of its own, again and again, until `measured` is done.
-pub(crate) fn beside<F: Future<Output = ()>>(
+pub(crate) fn beside<T, F: Future<Output = ()>>(
     work: impl FnOnce(&'static AtomicBool) -> F + Send + 'static,
-    measured: impl FnOnce() -> Seen,
-) -> Seen {
+    measured: impl FnOnce() -> T,
+) -> T {
     let done: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
     let other = client(move || work(done));
     let seen = measured();

@@ -10,14 +10,15 @@ use std::{
 };
 
 use crate::{
-    load::{ask, client, connect, servers},
+    load::{ask, client, connect},
+    pairs::issuers,
+    server::Claimgate,
     support::{
         claims, config,
         issuer::TestIssuer,
         keys::{ES256, TestKey, set},
         remote,
         request::TestRequest,
-        server::TestServer,
     },
 };
 
@@ -27,11 +28,11 @@ const BETWEEN: Duration = Duration::from_millis(1500);
 const CONNECTIONS: usize = 8;
 
 pub(crate) fn run() {
-    let runtime = servers();
+    let runtime = issuers();
     let start = async {
         let issuer = TestIssuer::serving(&ES256.jwks()).await;
         let a = remote("a", &issuer.url, &issuer.jwks_uri(), "refresh_cooldown: 1s");
-        let server = TestServer::start(&config(&[a], "providers: [a]")).await;
+        let server = Claimgate::serving(&config(&[a], "providers: [a]")).await;
         (issuer, server)
     };
     let (issuer, server) = runtime.block_on(start);
@@ -41,7 +42,7 @@ pub(crate) fn run() {
     let askers: Vec<_> = (0..CONNECTIONS)
         .map(|_| {
             let load = Load {
-                server: server.server.grpc[0],
+                server: server.grpc(),
                 tokens: tokens.clone(),
                 asked: asked.clone(),
                 failed: failed.clone(),

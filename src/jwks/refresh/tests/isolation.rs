@@ -103,3 +103,16 @@ async fn a_place_that_begins_to_hang_delays_nobody_else_and_is_fetched_again() {
         assert!(times.len() >= 4 && times[0] == 0, "{times:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_host_of_many_places_is_asked_by_two_at_once_and_all_get_their_turn() {
+    let crowd = Crowd::new();
+    let jwks: Vec<_> = (0..40).map(|n| format!("uri: 'https://healthy-0/{n}'")).collect();
+    let store = Arc::new(KeyStore::default());
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let refresher = Refresher::new(store.clone(), crowd.clone(), Clock::start(), metrics);
+    refresher.follow(&snapshot(&jwks.iter().map(|jwks| &**jwks).collect::<Vec<_>>()));
+    pass(2).await;
+    assert_eq!(*crowd.most.lock().unwrap(), 2);
+    assert!(store.places().values().all(|entry| entry.state().keys.is_some()));
+}
