@@ -1,5 +1,7 @@
 //! Scopes and identity headers of tokens that are good in all else.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::{
     check::fixtures::{HEADER, okta, orders, payload, sign, target, verified},
@@ -160,16 +162,46 @@ fn check_sizes(lengths: &[usize], expected: Result<(), Denial>) {
 
 #[test]
 fn one_header_has_at_most_8_kib_as_it_is_written() {
-    check_sizes(&[MAX_HEADER_BYTES], Ok(()));
-    check_sizes(&[MAX_HEADER_BYTES + 1], Err(Denial::ClaimsMalformed));
-    check_sizes(&[1, MAX_HEADER_BYTES + 1], Err(Denial::ClaimsMalformed));
+    check_sizes(&[8192], Ok(()));
+    check_sizes(&[8193], Err(Denial::ClaimsMalformed));
+    check_sizes(&[1, 8193], Err(Denial::ClaimsMalformed));
 }
 
 #[test]
 fn all_headers_together_have_at_most_32_kib() {
-    check_sizes(&[MAX_HEADER_BYTES; 4], Ok(()));
+    check_sizes(&[8192; 4], Ok(()));
     check_sizes(&[8192, 8192, 8192, 8192, 1], Err(Denial::ClaimsMalformed));
     check_sizes(&[6554; 5], Err(Denial::ClaimsMalformed));
+}
+
+/// Which of these headers are left, where every one of `optional` may be left out.
+#[track_caller]
+fn check_omitted(needed: &[usize], optional: &[usize], left: &[&str]) {
+    let lengths: Vec<usize> = needed.iter().chain(optional).copied().collect();
+    // Headers of one length share a claim, so that the token stays within its own bound.
+    let text = |length: usize| format!("\"{}{}\"", "%".repeat(length / 3), "a".repeat(length % 3));
+    let distinct: BTreeSet<usize> = lengths.iter().copied().collect();
+    let claims: Vec<_> = distinct.into_iter().map(|n| (format!("c{n}"), text(n))).collect();
+    let rules = lengths.iter().enumerate().map(|(index, length)| ClaimRule {
+        overflow: if index < needed.len() { Overflow::Deny } else { Overflow::Omit },
+        ..rule(&format!("c{length}"), &format!("x-{index}"))
+    });
+    let provider = Provider { claim_to_headers: rules.collect(), ..okta() };
+    let claims: Vec<_> = claims.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let got = headers(provider, &claims).unwrap();
+    let names: Vec<_> = got.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, left, "{needed:?} {optional:?}");
+}
+
+#[test]
+fn what_may_be_left_out_is_where_it_or_all_together_would_be_too_long() {
+    check_omitted(&[], &[8192], &["x-0"]);
+    check_omitted(&[], &[8193], &[]);
+    check_omitted(&[8192; 3], &[8192], &["x-0", "x-1", "x-2", "x-3"]);
+    check_omitted(&[8192, 8192, 8192, 1], &[8192], &["x-0", "x-1", "x-2", "x-3"]);
+    check_omitted(&[8192, 8192, 8192, 1], &[8192, 8191], &["x-0", "x-1", "x-2", "x-3", "x-5"]);
+    check_omitted(&[8192, 8192], &[8192, 8191, 2], &["x-0", "x-1", "x-2", "x-3"]);
+    check_omitted(&[8192, 8192], &[8192, 8191, 1], &["x-0", "x-1", "x-2", "x-3", "x-4"]);
 }
 
 #[test]

@@ -130,3 +130,22 @@ fn a_token_with_one_changed_bit_is_never_allowed() {
         }
     }
 }
+
+#[test]
+fn explain_looks_at_nothing_where_serve_would_not() {
+    let (told, report) = explained("no token", &config(Mode::Anonymous));
+    assert_eq!(told.trim_end(), "allowed - Keep nobody");
+    assert!(CHECKS.iter().all(|check| report.result(*check).is_none()));
+}
+
+#[test]
+fn explain_goes_no_further_than_the_structure_of_what_is_no_token68() {
+    let good = good().replace("Bearer ", "");
+    for text in ["", "a b", &format!("{good} "), &format!("{good},{good}"), &format!("={good}")] {
+        let (told, report) = explained(text, &config(Mode::Strict));
+        assert_eq!(told, "denied token_malformed", "{text:?}");
+        let looked_at: Vec<_> =
+            CHECKS.iter().filter(|check| report.result(**check).is_some()).collect();
+        assert_eq!(looked_at, [&Check::Structure], "{text:?}");
+    }
+}
