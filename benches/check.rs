@@ -1,9 +1,10 @@
 //! One check in process, CheckRequest bytes in to CheckResponse bytes out, with its allocations.
 //!
 //! Warm: the one token was seen before. Crowd: one of 100,000 that were. Threads: as warm, on one
-//! thread and on two at once; the same time means twice the checks. Cold: the token was not seen.
-//! Verify: the bare signature, the floor of a cold check. Rules: as warm, by what the policy asks for
-//! besides the token; `none` is what the others are compared with. `.ci/allocations` holds the counts.
+//! thread and on two at once; the same time means twice the checks. Cold: the cache is off. New: it
+//! is on, and the token was not seen. Verify: the bare signature, the floor of a cold check. Rules: as
+//! warm, by what the policy asks for besides the token; `none` is what the others are compared with.
+//! `.ci/allocations` and `.ci/instructions` hold the counts.
 
 #![allow(
     dead_code,
@@ -67,6 +68,20 @@ fn warm(bencher: Bencher<'_, '_>, alg: &'static str) {
 #[divan::bench(args = ALGORITHMS)]
 fn cold(bencher: Bencher<'_, '_>, alg: &'static str) {
     check(bencher, alg, 0);
+}
+
+/// Each token is asked about once, and remembered.
+#[divan::bench(args = ALGORITHMS, sample_count = 40, sample_size = 50)]
+fn new(bencher: Bencher<'_, '_>, alg: &'static str) {
+    let key = TestKey::new(alg);
+    let authorizer = authorizer(&key, CACHE);
+    let requests: Vec<Bytes> = (0..40 * 50).map(|n| request(&key, &format!("a-{n}"))).collect();
+    let asked = Cell::new(0);
+    let next = || {
+        asked.set(asked.get() + 1);
+        requests[asked.get() - 1].clone()
+    };
+    bencher.with_inputs(next).bench_local_refs(|request| ask(&authorizer, request));
 }
 
 #[divan::bench(args = ALGORITHMS)]
