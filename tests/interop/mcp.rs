@@ -25,8 +25,7 @@ impl Mcp {
     /// tests are to run without Envoy.
     async fn start(members: &str) -> Option<Self> {
         let binary = binary()?;
-        let mut programs =
-            ["by_oidc_provider.mjs", "by_mcp_server.mjs"].map(|script| Program::start(script));
+        let mut programs = ["by_oidc_provider.mjs", "by_mcp_server.mjs"].map(Program::start);
         let issuer = programs[0].line().await;
         let upstream = programs[1].line().await.parse().unwrap();
         let config = |members: &str| {
