@@ -95,6 +95,12 @@ fn values_of_other_types_are_not_equal() {
     for other in ["\"5\"", "5.0", "5e0", "50", "true", "null", "9007199254740997"] {
         met(&level, &[("level", other)], DENIED);
     }
+    for boolean in [true, false] {
+        let asked = claim("x", &[Scalar::Boolean(boolean)]);
+        met(&asked, &[("x", &boolean.to_string())], Ok(()));
+        let others = [(!boolean).to_string(), format!("\"{boolean}\""), "null".into(), "0".into()];
+        others.iter().for_each(|other| met(&asked, &[("x", other)], DENIED));
+    }
     let proven = claim("email_verified", &[Scalar::Boolean(true)]);
     met(&proven, &[("email_verified", "true")], Ok(()));
     for other in ["false", "\"true\"", "1", "null"] {
