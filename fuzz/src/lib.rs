@@ -7,7 +7,7 @@ use std::{convert::Infallible, sync::Arc, time::SystemTime};
 
 use claimgate::{
     check::{
-        Host, Keys,
+        Host, Keys, Recalled,
         verify::{FoundKeys, KeyProblem, KeyQuery, Verified},
     },
     clock::{Mono, Now},
@@ -53,6 +53,7 @@ pub struct Offline;
 
 impl Host for Offline {
     type Wait = Infallible;
+    type Place = ();
 
     fn keys(&self, query: KeyQuery<'_>, _: Now) -> Keys<Infallible> {
         let KeySource::Local(set) = &query.provider.keys else {
@@ -64,9 +65,9 @@ impl Host for Offline {
         }
     }
 
-    fn recall(&self, _: &str, _: &Policy, _: Now) -> Option<Arc<Verified>> {
-        None
+    fn recall(&self, _: &str, _: &Policy, _: Now) -> Recalled<()> {
+        Recalled::New(())
     }
 
-    fn remember(&self, _: &str, _: &Policy, _: &Arc<Verified>) {}
+    fn remember(&self, (): (), _: &Arc<Verified>) {}
 }
