@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 use hyper::body::{Body, Frame, SizeHint};
 use tonic::Status;
 
-use crate::grpc::MAX_MESSAGE_BYTES;
+use crate::grpc::{MAX_MESSAGE_BYTES, MAX_WAIT};
 
 const PREFIX_BYTES: usize = 5;
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -22,12 +22,19 @@ const OK: HeaderValue = HeaderValue::from_static("0");
 const TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// Reads a call to its end: its one message, without a copy where it came in one piece. None where
-/// there is no message, more than one, a compressed one, or one over [`MAX_MESSAGE_BYTES`]: of that
-/// one, nothing more is read.
+/// there is no message, more than one, a compressed one, one over [`MAX_MESSAGE_BYTES`] or one that
+/// has not come within [`MAX_WAIT`]: of these two, nothing more is read.
 ///
 /// # Errors
 /// The connection's: the caller is gone.
-pub(super) async fn read<B>(mut body: B) -> Result<Option<Bytes>, B::Error>
+pub(super) async fn read<B>(body: B) -> Result<Option<Bytes>, B::Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    tokio::time::timeout(MAX_WAIT, read_all(body)).await.unwrap_or(Ok(None))
+}
+
+async fn read_all<B>(mut body: B) -> Result<Option<Bytes>, B::Error>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -142,6 +149,29 @@ mod tests {
             let frame = self.0.take().map(Frame::data);
             Poll::Ready(Some(frame.ok_or_else(|| io::ErrorKind::ConnectionReset.into())))
         }
+    }
+
+    /// A whole message whose end does not come.
+    struct Stalled(Option<Bytes>);
+
+    impl Body for Stalled {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            self.0.take().map_or(Poll::Pending, |part| Poll::Ready(Some(Ok(Frame::data(part)))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_does_not_end_is_waited_for_no_longer_than_for_keys() {
+        let begun = tokio::time::Instant::now();
+        let part = Bytes::from_static(b"\0\0\0\0\x01a");
+        assert_eq!(read(Stalled(Some(part))).await.unwrap(), None);
+        assert_eq!(begun.elapsed().as_secs(), MAX_WAIT.as_secs());
     }
 
     #[tokio::test]

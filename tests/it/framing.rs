@@ -75,20 +75,23 @@ impl Body for Parts {
     }
 }
 
-/// Calls `Check` with this body, on a connection of its own.
-async fn call(server: &TestServer, parts: Vec<Vec<u8>>, then: Then) -> Response<Incoming> {
+/// Sends this request, on a connection of its own.
+async fn send(server: &TestServer, request: Request<Parts>) -> Response<Incoming> {
     let stream = TcpStream::connect(server.server.grpc[0]).await.unwrap();
     let executor = TokioExecutor::new();
     let (mut sender, connection) = http2::handshake(executor, TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let request = Request::post(format!("http://claimgate.test{CHECK}"));
-    let body = Parts(parts.into_iter(), then);
-    sender.send_request(request.body(body).unwrap()).await.unwrap()
+    sender.send_request(request).await.unwrap()
 }
 
-/// The answer to a call with this body, which must be one CheckResponse and `grpc-status: 0`.
+/// The answer to a call of `Check` with this body.
 async fn ask(server: &TestServer, parts: Vec<Vec<u8>>, then: Then) -> Answer {
-    let response = call(server, parts, then).await;
+    let request = Request::post(format!("http://claimgate.test{CHECK}"));
+    read(send(server, request.body(Parts(parts.into_iter(), then)).unwrap()).await).await
+}
+
+/// An answer, which must be one CheckResponse and `grpc-status: 0`.
+async fn read(response: Response<Incoming>) -> Answer {
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "application/grpc");
     let (mut body, mut bytes, mut trailers) = (response.into_body(), Vec::new(), HeaderMap::new());
@@ -159,7 +162,7 @@ async fn of_a_message_over_the_bound_the_rest_is_not_waited_for() {
 async fn a_caller_that_stalls_or_leaves_in_the_middle_of_a_message_holds_nobody_up() {
     let server = serving().await;
     let whole = framed(0, &good());
-    let half = call(&server, vec![whole[..9].to_vec()], Then::NothingForEver);
+    let half = ask(&server, vec![whole[..9].to_vec()], Then::NothingForEver);
     // Half a message is never answered, so the other call ends first, and the first one is dropped.
     tokio::select! {
         biased;
