@@ -2,6 +2,8 @@
 //!
 //! It does not know the config file's shape (`config/file.rs`) and fetches nothing.
 
+pub mod pem;
+
 use std::{borrow::Borrow, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use thiserror::Error;
@@ -9,6 +11,7 @@ use thiserror::Error;
 use crate::{
     header::HeaderTarget,
     jwks::{algorithm::AlgorithmSet, key_set::KeySet},
+    provider::pem::Pem,
     snapshot::changes::Definition,
     url::{Transport, UrlText},
 };
@@ -250,7 +253,7 @@ pub enum CaFile {
     /// Only the system's roots.
     None,
     /// These besides, PEM.
-    Pem(Arc<[u8]>),
+    Pem(Pem),
     /// The file could not be read or holds no certificate: every fetch fails.
     Unreadable,
 }

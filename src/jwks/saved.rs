@@ -219,7 +219,7 @@ fn identity(place: &JwksPlace) -> String {
     let ca = match ca {
         CaFile::None => None,
         CaFile::Unreadable => Some(String::new()),
-        CaFile::Pem(pem) => Some(digest::hex(&digest::sha256([pem]))),
+        CaFile::Pem(pem) => Some(digest::hex(pem.digest())),
     };
     let token_file = token_file.as_ref().map(|file| file.to_string_lossy());
     let parts = serde_json::json!([at, ca, verify_tls, proxy, token_file]);

@@ -140,11 +140,13 @@ impl KeyStore {
         match &verified.provider.keys {
             KeySource::Local(set) => set.holds(verified.key()),
             KeySource::Unreadable => false,
-            KeySource::Remote(remote) => self.entry(&remote.place).is_some_and(|entry| {
-                let state = entry.state.load();
-                let usable = state.usable(remote.max_stale, now.mono);
-                usable.is_some_and(|(set, _)| set.holds(verified.key()))
-            }),
+            KeySource::Remote(remote) => {
+                self.places.load().get(&remote.place).is_some_and(|entry| {
+                    let state = entry.state.load();
+                    let usable = state.usable(remote.max_stale, now.mono);
+                    usable.is_some_and(|(set, _)| set.holds(verified.key()))
+                })
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::{net::Ipv6Addr, path::Path, sync::Arc, time::Duration};
 
 use claimgate::{
     jwks::fetch::{Body, FetchError, FetchJwks as _, FetchRequest, Fetched, HttpFetch, Validators},
-    provider::{CaFile, JwksPlace, KeysAt},
+    provider::{CaFile, JwksPlace, KeysAt, pem::Pem},
     url::UrlText,
 };
 
@@ -228,8 +228,10 @@ async fn a_proxy_is_asked_for_everything() {
 
 #[tokio::test]
 async fn an_authority_that_cannot_be_read_fails_every_fetch() {
-    for ca in [CaFile::Unreadable, CaFile::Pem(b"-----BEGIN CERTIFICATE-----\nx".as_slice().into())]
-    {
+    for ca in [
+        CaFile::Unreadable,
+        CaFile::Pem(Pem::new(b"-----BEGIN CERTIFICATE-----\nx".as_slice().into())),
+    ] {
         let place = JwksPlace { ca, ..place("https://127.0.0.1:1/") };
         assert_eq!(document("https://127.0.0.1:1/", place).await, Err(FetchError::CaFile));
     }

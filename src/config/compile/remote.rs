@@ -11,7 +11,7 @@ use crate::{
         file::provider::{JwksFile, JwksFrom, ProviderFile},
         problem::Findings,
     },
-    provider::{CaFile, Issuer, JwksPlace, KeySource, KeysAt, PlainHttp, RemoteKeys},
+    provider::{CaFile, Issuer, JwksPlace, KeySource, KeysAt, PlainHttp, RemoteKeys, pem::Pem},
     url::{self, UrlText},
 };
 
@@ -128,7 +128,7 @@ fn ca(jwks: &JwksFile, side: &SideFiles, findings: &mut Findings) -> Option<CaFi
     };
     match keys::content(side, &file.value) {
         Ok(pem) if pem.windows(PEM.len()).any(|window| window == PEM) => {
-            Some(CaFile::Pem(pem.clone()))
+            Some(CaFile::Pem(Pem::new(pem.clone())))
         }
         Ok(_no_certificate) => {
             let shown = file.value.display();

@@ -26,7 +26,7 @@ pub(super) fn verifying(ca: &CaFile) -> Result<ClientConfig, FetchError> {
     match ca {
         CaFile::None => {}
         CaFile::Unreadable => return Err(FetchError::CaFile),
-        CaFile::Pem(pem) => add(Arc::make_mut(&mut roots), pem)?,
+        CaFile::Pem(pem) => add(Arc::make_mut(&mut roots), pem.bytes())?,
     }
     if roots.is_empty() {
         return Err(FetchError::TlsSetup);

@@ -9,7 +9,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::url::UrlText;
+use crate::{provider::pem::Pem, url::UrlText};
 
 const NOW: f64 = 1_700_000_000.0;
 const HOUR: f64 = 3600.0;
@@ -119,7 +119,7 @@ fn a_set_is_of_one_place_alone() {
     for other in [
         place("https://b/"),
         JwksPlace { at: discovery, ..a.clone() },
-        JwksPlace { ca: CaFile::Pem(b"x".as_slice().into()), ..a.clone() },
+        JwksPlace { ca: CaFile::Pem(Pem::new(b"x".as_slice().into())), ..a.clone() },
         JwksPlace { verify_tls: false, ..a.clone() },
         JwksPlace { proxy: Some("http://p".into()), ..a.clone() },
         JwksPlace { token_file: Some("t".into()), ..a.clone() },

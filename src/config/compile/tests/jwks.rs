@@ -1,7 +1,7 @@
 //! `jwks` and `algorithms`.
 
 use crate::{
-    provider::{CaFile, JwksPlace, KeySource, KeysAt},
+    provider::{CaFile, JwksPlace, KeySource, KeysAt, pem::Pem},
     url::UrlText,
 };
 
@@ -255,7 +255,7 @@ fn a_ca_file_holds_a_certificate() {
     let pem = "# CA\n-----BEGIN CERTIFICATE-----\n";
     let compiled = compile_text(&text, &[("ca.pem", pem)]).unwrap();
     let KeySource::Remote(keys) = &compiled.providers["okta"].keys else { panic!("remote") };
-    assert_eq!(keys.place.ca, CaFile::Pem(pem.as_bytes().into()));
+    assert_eq!(keys.place.ca, CaFile::Pem(Pem::new(pem.as_bytes().into())));
     let problem = compile_text(&text, &[("ca.pem", "-----BEGIN PRIVATE KEY-----")]).unwrap_err();
     assert!(problem.to_string().starts_with("c:5:35: providers[0].jwks.ca_file: ca.pem holds no"));
 }
