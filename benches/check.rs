@@ -48,7 +48,7 @@ use prost::Message as _;
 use serde_json::json;
 
 #[global_allocator]
-static ALLOCATOR: AllocProfiler = AllocProfiler::system();
+static ALLOCATOR: AllocProfiler<mimalloc::MiMalloc> = AllocProfiler::new(mimalloc::MiMalloc);
 
 const ALGORITHMS: [&str; 3] = ["RS256", "ES256", "EdDSA"];
 const BUDGET: Duration = Duration::from_secs(1);
@@ -201,7 +201,7 @@ default_policy: bench
     Authorizer {
         cell: SnapshotCell::new(loaded.into_snapshot(1, clock.wall())).into(),
         store: KeyStore::default().into(),
-        tokens: TokenCache::new(cache, || {}),
+        tokens: TokenCache::new(cache),
         metrics: Metrics::new().expect("metrics").into(),
         references: References::default(),
         clock,

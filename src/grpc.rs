@@ -89,11 +89,12 @@ impl Authorizer {
         loop {
             let left = budget.saturating_sub(now.mono.since(started.mono));
             let patience = if left.is_zero() { Patience::Over } else { Patience::Left };
-            let snapshot = self.cell.load();
+            let snapshot = self.cell.lend();
             match self.run(&snapshot, &call, started, now, patience) {
                 Run::Answer(answer) => return answer,
                 // The check starts again on the config of then; a new one ends the wait.
                 Run::Wait(ticket) => {
+                    let snapshot = snapshot.keep();
                     budget = budget.min(ticket.timeout());
                     tokio::select! {
                         () = ticket.wait(left) => {}
@@ -193,20 +194,26 @@ impl Host for Serving<'_> {
     }
 
     fn recall(&self, token: &str, policy: &Policy, now: Now) -> Recalled<Option<Place>> {
-        let place = self.shared.tokens.place(policy, token);
-        let kept = place.and_then(|place| self.shared.tokens.get(place));
-        let found = kept.filter(|verified| {
+        let Authorizer { tokens, store, metrics, .. } = self.shared;
+        let Some(place) = tokens.place(policy, token) else {
+            metrics.token_cache.misses.inc();
+            return Recalled::New(None);
+        };
+        let stands = |verified: &Arc<Verified>| {
             verified.stands_under(policy)
                 && verified.still_valid(now).is_ok()
-                && self.shared.store.holds(verified, now)
-        });
-        let metrics = &self.shared.metrics;
-        let counter = match found {
-            Some(_) => &metrics.token_cache.hits,
-            None => &metrics.token_cache.misses,
+                && store.holds(verified, now)
         };
-        counter.inc();
-        found.map_or(Recalled::New(place), Recalled::Known)
+        match tokens.get(place) {
+            Some(verified) if stands(&verified) => {
+                metrics.token_cache.hits.inc();
+                return Recalled::Known(verified);
+            }
+            Some(_) => tokens.free(place),
+            None => {}
+        }
+        metrics.token_cache.misses.inc();
+        Recalled::New(Some(place))
     }
 
     fn remember(&self, place: Option<Place>, verified: &Arc<Verified>) {
@@ -229,13 +236,14 @@ mod tests {
         check::fixtures::{ISSUER, NOW, at, okta, orders, provider, snapshot, verified},
         provider::Provider,
         snapshot::changes::Definition,
+        token_cache::Content,
     };
 
     fn authorizer() -> Authorizer {
         Authorizer {
             cell: Arc::new(SnapshotCell::new(snapshot(&[], Vec::new()))),
             store: Arc::default(),
-            tokens: TokenCache::new(0, || {}),
+            tokens: TokenCache::new(0),
             metrics: Arc::new(Metrics::new().unwrap()),
             references: References::default(),
             clock: Clock::start(),
@@ -270,7 +278,7 @@ mod tests {
             panic!("no denied_response");
         };
         assert_eq!(denied.status.map(|status| status.code), Some(http));
-        let metrics = authorizer.metrics.text(&[], 0);
+        let metrics = authorizer.metrics.text(&[], Content::default());
         let labels = format!("policy=\"\",provider=\"\",reason=\"{counted}\"}} 1");
         assert!(metrics.contains(&labels), "{labels} is not in {metrics}");
     }
@@ -309,7 +317,12 @@ mod tests {
             || drop(authorizer.run(&authorizer.cell.load(), &request, now, now, Patience::Left));
         tracing::subscriber::with_default(PanicsOnWarning, run);
         run();
-        assert!(authorizer.metrics.text(&[], 0).contains("reason=\"policy_unknown\"} 1"));
+        assert!(
+            authorizer
+                .metrics
+                .text(&[], Content::default())
+                .contains("reason=\"policy_unknown\"} 1")
+        );
     }
 
     #[test]
@@ -333,17 +346,18 @@ mod tests {
 
     #[test]
     fn a_remembered_token_is_recalled_only_within_its_time_and_under_the_same_provider() {
-        let authorizer = Authorizer { tokens: TokenCache::new(1 << 20, || {}), ..authorizer() };
+        let authorizer = Authorizer { tokens: TokenCache::new(1 << 20), ..authorizer() };
         let policy = orders(okta());
         let verified = Arc::new(verified(&policy, &[]));
         let serving = Serving { shared: &authorizer, patience: Patience::Left };
-        let recalled = |policy: &Policy, token, unix| {
-            matches!(serving.recall(token, policy, at(unix)), Recalled::Known(_))
-        };
         let Recalled::New(place) = serving.recall("token", &policy, at(NOW)) else {
             panic!("known before it was kept");
         };
-        serving.remember(place, &verified);
+        // What does not stand is not kept, so it is remembered anew each time.
+        let recalled = |policy: &Policy, token, unix| {
+            serving.remember(place, &verified);
+            matches!(serving.recall(token, policy, at(unix)), Recalled::Known(_))
+        };
         assert!(recalled(&policy, "token", NOW));
         assert!(!recalled(&policy, "other", NOW));
         // `exp` is five minutes away, the leeway one.
@@ -356,5 +370,6 @@ mod tests {
         assert!(!recalled(&orders(provider("other", ISSUER)), "token", NOW));
         let definition = Definition::of("otherwise");
         assert!(!recalled(&orders(Provider { definition, ..okta() }), "token", NOW));
+        assert!(matches!(serving.recall("token", &policy, at(NOW)), Recalled::New(Some(_))));
     }
 }

@@ -6,10 +6,13 @@
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, BuildHasherDefault, Hasher},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 
 use crate::{check::verify::Verified, digest::sha256_of, policy::Policy, provider::Name};
 
@@ -20,12 +23,24 @@ type Key = [u8; 32];
 #[derive(Clone, Copy)]
 pub struct Place(Key);
 
-/// A cache bounded in bytes.
+/// A cache bounded in bytes. The token that was longest not asked about makes room first: tokens
+/// are short-lived, so that how often one was seen says little about how often it will be.
 pub struct TokenCache {
     /// None where the cache is off.
     tokens: Option<Cache<Key, Arc<Verified>, BuildHasherDefault<DigestHasher>>>,
     /// Keeps clients from choosing the cache's keys.
     secret: [u8; 16],
+    /// How many were kept, less those that were freed.
+    put: AtomicU64,
+}
+
+/// What the cache says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Content {
+    /// Roughly the memory in use, in bytes.
+    pub bytes: u64,
+    /// Tokens dropped so far to make room. One that two checks kept at once counts, too.
+    pub evicted: u64,
 }
 
 /// A digest of which nobody can choose a bit is a hash as it is.
@@ -49,20 +64,17 @@ impl Hasher for DigestHasher {
 const ENTRY_BYTES: usize = 512;
 
 impl TokenCache {
-    /// A cache of at most `bytes`; 0 turns it off. `evicted` is called for each entry dropped
-    /// for room.
-    pub fn new(bytes: u64, evicted: impl Fn() + Send + Sync + 'static) -> Self {
+    /// A cache of at most `bytes`; 0 turns it off.
+    #[must_use]
+    pub fn new(bytes: u64) -> Self {
         let tokens = (bytes > 0).then(|| {
             Cache::builder()
                 .max_capacity(bytes)
                 .weigher(|_: &Key, verified: &Arc<Verified>| {
                     u32::try_from(verified.claims.size() + ENTRY_BYTES).unwrap_or(u32::MAX)
                 })
-                .eviction_listener(move |_, _, cause| {
-                    if cause == moka::notification::RemovalCause::Size {
-                        evicted();
-                    }
-                })
+                // A listener would cost every insertion a lock of its own; see `content`.
+                .eviction_policy(EvictionPolicy::lru())
                 .build_with_hasher(BuildHasherDefault::default())
         });
         // The standard library's hasher keys are random for each process.
@@ -71,7 +83,7 @@ impl TokenCache {
         for (to, from) in secret.iter_mut().zip(halves.as_flattened()) {
             *to = *from;
         }
-        Self { tokens, secret }
+        Self { tokens, secret, put: AtomicU64::new(0) }
     }
 
     /// Where this token, verified under this policy, is kept; none where the cache is off.
@@ -86,17 +98,29 @@ impl TokenCache {
         self.tokens.as_ref()?.get(&place.0)
     }
 
+    /// Frees a place whose token does not stand any more.
+    pub fn free(&self, place: Place) {
+        if self.tokens.as_ref().is_some_and(|tokens| tokens.remove(&place.0).is_some()) {
+            self.put.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// Keeps a verified token at its place.
     pub fn put(&self, place: Place, verified: Arc<Verified>) {
         if let Some(tokens) = &self.tokens {
+            self.put.fetch_add(1, Ordering::Relaxed);
             tokens.insert(place.0, verified);
         }
     }
 
-    /// Roughly the memory in use, in bytes.
+    /// What it holds, counted now.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.tokens.as_ref().map_or(0, Cache::weighted_size)
+    pub fn content(&self) -> Content {
+        let Some(tokens) = &self.tokens else { return Content::default() };
+        // First what was kept, then what is left: one that comes in between is not taken for gone.
+        let put = self.put.load(Ordering::Relaxed);
+        tokens.run_pending_tasks();
+        Content { bytes: tokens.weighted_size(), evicted: put.saturating_sub(tokens.entry_count()) }
     }
 
     /// A policy's name stands for its providers, which a hit looks at again; an inline one is its
@@ -148,7 +172,7 @@ mod tests {
     /// Whether what is kept under one question is found by another.
     #[track_caller]
     fn check(kept: Asked<'_>, asked: Asked<'_>, expected: bool) {
-        let cache = TokenCache::new(1 << 20, || {});
+        let cache = TokenCache::new(1 << 20);
         let place = |(policy, token): Asked<'_>| cache.place(policy, token).unwrap();
         cache.put(place(kept), Arc::new(verified(&orders(okta()), &[])));
         assert_eq!(cache.get(place(asked)).is_some(), expected, "{kept:?} {asked:?}");
@@ -214,18 +238,64 @@ mod tests {
 
     #[test]
     fn size_0_is_off() {
-        let (off, on) = (TokenCache::new(0, || {}), TokenCache::new(1 << 20, || {}));
+        let (off, on) = (TokenCache::new(0), TokenCache::new(1 << 20));
         let policy = orders(okta());
         assert!(off.place(&policy, "t").is_none());
         let place = on.place(&policy, "t").unwrap();
         off.put(place, Arc::new(verified(&policy, &[])));
         assert!(off.get(place).is_none());
-        assert_eq!(off.bytes(), 0);
+        assert_eq!(off.content(), Content::default());
+    }
+
+    /// Keeps this many tokens in a cache of so many bytes: how many it dropped for room.
+    fn dropped(bytes: u64, tokens: usize) -> u64 {
+        let (cache, policy) = (TokenCache::new(bytes), orders(okta()));
+        for n in 0..tokens {
+            let place = cache.place(&policy, &n.to_string()).unwrap();
+            cache.put(place, Arc::new(verified(&policy, &[])));
+        }
+        let Content { bytes: held, evicted } = cache.content();
+        assert!(held <= bytes, "{held}");
+        evicted
+    }
+
+    #[test]
+    fn tokens_beyond_its_size_make_room_and_are_counted() {
+        assert_eq!(dropped(1 << 20, 100), 0);
+        let kept = 1000 - dropped(1 << 18, 1000);
+        assert!((100..=512).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn the_token_that_was_longest_not_asked_about_makes_room() {
+        let (cache, policy) = (TokenCache::new(1 << 18), orders(okta()));
+        let place = |n: usize| cache.place(&policy, &n.to_string()).unwrap();
+        for n in 0..1000 {
+            cache.put(place(n), Arc::new(verified(&policy, &[])));
+            assert!(cache.get(place(0)).is_some(), "{n}");
+            assert!(cache.content().bytes <= 1 << 18);
+        }
+        assert!(cache.get(place(1)).is_none() && cache.get(place(999)).is_some());
+    }
+
+    #[test]
+    fn a_freed_place_was_not_dropped_for_room() {
+        let (cache, policy) = (TokenCache::new(1 << 20), orders(okta()));
+        let place = cache.place(&policy, "t").unwrap();
+        for _ in 0..2 {
+            cache.put(place, Arc::new(verified(&policy, &[])));
+            cache.free(place);
+            cache.free(place);
+            assert!(cache.get(place).is_none());
+        }
+        assert_eq!(cache.content(), Content::default());
+        cache.put(place, Arc::new(verified(&policy, &[])));
+        assert_eq!(cache.content().evicted, 0);
     }
 
     #[test]
     fn two_processes_do_not_share_their_keys() {
-        let (one, other) = (TokenCache::new(1, || {}), TokenCache::new(1, || {}));
+        let (one, other) = (TokenCache::new(1), TokenCache::new(1));
         let policy = orders(okta());
         assert_ne!(one.key(&policy, "t"), other.key(&policy, "t"));
     }

@@ -118,7 +118,7 @@ impl Status {
             }
         };
         let samples: Vec<_> = snapshot.providers.values().map(|p| sample(p)).collect();
-        metrics.text(&samples, tokens.bytes())
+        metrics.text(&samples, tokens.content())
     }
 
     /// What the config makes worth knowing, and what discovery has.

@@ -35,8 +35,7 @@ impl RunningConfig {
         let store = Arc::new(KeyStore::default());
         let refresher = Refresher::new(store.clone(), fetch, clock, metrics.clone())
             .saving_to(state_dir(settings)?);
-        let evictions = metrics.token_cache.evictions.clone();
-        let tokens = TokenCache::new(settings.token_cache_size, move || evictions.inc());
+        let tokens = TokenCache::new(settings.token_cache_size);
         let authorizer = Arc::new(Authorizer {
             cell: Arc::new(SnapshotCell::new(first)),
             store,

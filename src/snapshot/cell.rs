@@ -2,9 +2,9 @@
 //!
 //! It does not load configs (`config/load.rs`) nor decide when to (`config/watch.rs`).
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::watch;
 
 use crate::snapshot::Snapshot;
@@ -18,6 +18,26 @@ pub struct SnapshotCell {
     replaced: watch::Sender<u64>,
 }
 
+/// The snapshot that was the running one when it was lent.
+#[derive(Debug)]
+pub struct Lent(Guard<Arc<Snapshot>>);
+
+impl Lent {
+    /// For keeping after all.
+    #[must_use]
+    pub fn keep(self) -> Arc<Snapshot> {
+        Guard::into_inner(self.0)
+    }
+}
+
+impl Deref for Lent {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.0
+    }
+}
+
 impl SnapshotCell {
     /// A cell that serves `first`.
     #[must_use]
@@ -29,10 +49,16 @@ impl SnapshotCell {
         }
     }
 
-    /// The running snapshot. Load it once per check and pass it down.
+    /// The running snapshot, for keeping.
     #[must_use]
     pub fn load(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// The running snapshot for one run of a check: threads that take it at once share no count.
+    #[must_use]
+    pub fn lend(&self) -> Lent {
+        Lent(self.current.load())
     }
 
     /// Serves `next` from now on.

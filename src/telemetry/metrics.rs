@@ -25,6 +25,7 @@ use crate::{
         checks::Checks,
         jwks::{JwksMetrics, ProviderSample},
     },
+    token_cache::Content,
 };
 
 /// The metrics of one server.
@@ -50,8 +51,7 @@ pub struct TokenCacheMetrics {
     pub hits: IntCounter,
     /// Tokens that were not.
     pub misses: IntCounter,
-    /// Tokens that were dropped to make room.
-    pub evictions: IntCounter,
+    evictions: IntCounter,
 }
 
 struct ConfigMetrics {
@@ -163,13 +163,14 @@ impl Metrics {
         self.config.last_reload_successful.set(1);
     }
 
-    /// The Prometheus text exposition format, version 0.0.4, with the gauges of `samples`.
+    /// The Prometheus text exposition format, version 0.0.4, with what is read now:
+    /// the gauges of `samples` and the token cache.
     #[must_use]
-    pub fn text(&self, samples: &[ProviderSample<'_>], token_cache_bytes: u64) -> String {
+    pub fn text(&self, samples: &[ProviderSample<'_>], tokens: Content) -> String {
         // Two readers at once would otherwise count a sample twice, or miss it.
         let _one = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         self.jwks.sample(samples);
-        self.token_cache.bytes.set(i64::try_from(token_cache_bytes).unwrap_or(i64::MAX));
+        self.token_cache.holds(tokens);
         let mut text = Vec::new();
         // Writing to memory fails only for a metric without samples, which gather leaves out.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
@@ -178,6 +179,12 @@ impl Metrics {
 }
 
 impl TokenCacheMetrics {
+    fn holds(&self, Content { bytes, evicted }: Content) {
+        self.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        // A counter never falls.
+        self.evictions.inc_by(evicted.saturating_sub(self.evictions.get()));
+    }
+
     fn new(new: &Registered) -> Result<Self, prometheus::Error> {
         Ok(Self {
             bytes: new.gauge("claimgate_token_cache_bytes", "Size of the token cache.")?,

@@ -38,7 +38,7 @@ pub(crate) fn authorizer(config: &str, fetch: impl FetchJwks) -> (Authorizer, Re
     let authorizer = Authorizer {
         cell: Arc::new(SnapshotCell::new(snapshot)),
         store,
-        tokens: TokenCache::new(1024 * 1024, || {}),
+        tokens: TokenCache::new(1024 * 1024),
         metrics,
         references: References::default(),
         clock,
