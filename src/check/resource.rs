@@ -4,6 +4,7 @@
 
 use crate::{
     check::{decision::Answered, request::HttpView},
+    header::plain_name,
     policy::Policy,
 };
 
@@ -24,8 +25,9 @@ pub fn answered(http: &HttpView<'_>, policy: &Policy) -> Option<Answered> {
 
 /// Whether a browser asks before a request to another origin (Fetch, "CORS-preflight request").
 ///
-/// No browser sends a body with it, an upgrade or another method in a header: an upstream might do
-/// more for these than answer.
+/// No browser announces a body with it, asks for an upgrade or names another method in a header: an
+/// upstream might do more for these than answer. A body that no header announces, as HTTP/2 can
+/// carry, comes after the decision and is not seen.
 #[must_use]
 pub fn is_preflight(http: &HttpView<'_>) -> bool {
     let filled = |name| http.headers.one(name).is_some_and(|value| !value.is_empty());
@@ -36,10 +38,10 @@ pub fn is_preflight(http: &HttpView<'_>) -> bool {
 }
 
 fn asks_for_more(name: &str, value: &[u8]) -> bool {
-    let name = name.to_ascii_lowercase().replace('_', "-");
+    let name = plain_name(name).unwrap_or_else(|| name.to_ascii_lowercase());
     match name.as_str() {
-        "upgrade" | "transfer-encoding" | "x-http-method" => true,
+        "upgrade" | "transfer-encoding" | "trailer" | "expect" | "x-http-method" => true,
         "content-length" => value.trim_ascii() != b"0",
-        _other => name.ends_with("method-override"),
+        _other => name.starts_with("content-") || name.ends_with("method-override"),
     }
 }

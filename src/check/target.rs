@@ -95,6 +95,9 @@ fn is_overlong(path: &str) -> bool {
                 (0xC0 | 0xC1, trail) => (0x80..=0xBF).contains(&trail),
                 (0xE0, trail) => (0x80..=0x9F).contains(&trail),
                 (0xF0, trail) => (0x80..=0x8F).contains(&trail),
+                // The forms of five and six bytes that RFC 2279 had.
+                (0xF8, trail) => (0x80..=0x87).contains(&trail),
+                (0xFC, trail) => (0x80..=0x83).contains(&trail),
                 _other => false,
             })
     })
@@ -152,6 +155,7 @@ mod tests {
         check_path("/a%3Bb:@!$&'()*+,=", Some("/a%3Bb:@!$&'()*+,="));
         // Latin-1, and the shortest forms of two, three and four bytes.
         check_path("/%C0-propos/%e0", Some("/%C0-propos/%E0"));
+        check_path("/%f8%88%fc%84%F8b%FC", Some("/%F8%88%FC%84%F8b%FC"));
         check_path("/%C2%80%E0%A0%80%F0%90%80%80", Some("/%C2%80%E0%A0%80%F0%90%80%80"));
     }
 
@@ -190,6 +194,10 @@ mod tests {
             "/%c1%81dmin",
             "/a%E0%80%AFb",
             "/a%f0%80%80%afb",
+            "/a%F8%80%80%80%AFb",
+            "/a%f8%87%bf%bf%bfb",
+            "/a%FC%80%80%80%80%AFb",
+            "/a%fc%83%bf%bf%bf%bfb",
             "/a%+1",
             "/a b",
             "/a\tb",

@@ -37,8 +37,13 @@ fn only_a_real_preflight_passes_and_only_where_the_policy_allows_it() {
         ("content-length", "2"),
         ("content-length", ""),
         ("transfer-encoding", "chunked"),
+        ("Expect", "100-continue"),
+        ("trailer", "x"),
+        ("Content-Type", "application/json"),
+        ("content_encoding", "gzip"),
         ("X-HTTP-Method-Override", "DELETE"),
         ("x_method_override", "DELETE"),
+        ("x.http.method.override", "DELETE"),
         ("x-http-method", "DELETE"),
     ] {
         check_preflight("OPTIONS", &[REAL[0], REAL[1], more], Preflight::Allow, missing);
