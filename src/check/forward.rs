@@ -10,10 +10,10 @@ use crate::{
         decision::{Allow, Caching, Credentials, Denial},
         request::HttpView,
     },
-    header::{OwnedHeaders, plain_name},
+    header::{OwnedHeaders, is_token_byte, plain_name},
     policy::{
         ForwardToken, Mode, Policy,
-        token_place::{AUTHORIZATION, TokenPlace},
+        token_place::{AUTHORIZATION, BEARER, TokenPlace},
     },
 };
 
@@ -63,26 +63,58 @@ pub fn verified(
     Ok(credentials)
 }
 
-/// Takes off what nobody has looked at: other spellings of the token's headers, and an
-/// `Authorization` that no place names, unless it is seen to be of another scheme.
+/// Takes off what nobody has looked at: other spellings of the token's headers, what a backend may
+/// take for a token in them, and an `Authorization` that no place names, unless it is seen to be of
+/// another scheme.
 fn unread(http: &HttpView<'_>, policy: &Policy, credentials: &mut Credentials) {
     let mut bearer_is_read = false;
     for place in &policy.token_from {
         let TokenPlace::Header { name, scheme } = place else { continue };
-        let is_bearer = |scheme: &Arc<str>| scheme.eq_ignore_ascii_case("bearer");
-        bearer_is_read |= **name == *AUTHORIZATION && scheme.as_ref().is_some_and(is_bearer);
         for (from, to) in [('-', "_"), ('_', "-")] {
             if name.contains(from) {
-                credentials.remove.push(name.replace(from, to).into());
+                take_off_header(&name.replace(from, to).into(), credentials);
             }
+        }
+        let Some(scheme) = scheme else { continue };
+        bearer_is_read |= **name == *AUTHORIZATION && scheme.eq_ignore_ascii_case(BEARER);
+        if looks_like(http, name, scheme) {
+            take_off_header(name, credentials);
         }
     }
     let harmless = || {
         http.headers.values(AUTHORIZATION).next().is_some()
             && credential::bearer(&http.headers) == Err(Denial::CredentialsMissing)
+            && !looks_like(http, AUTHORIZATION, BEARER)
     };
     if !bearer_is_read && !harmless() {
-        credentials.remove.push(AUTHORIZATION.into());
+        take_off_header(&AUTHORIZATION.into(), credentials);
+    }
+}
+
+/// Whether a lax backend may find a token of `scheme` in this header though another scheme stands
+/// there: some go on behind as many characters as the scheme has, some look for it anywhere, some
+/// take a token that no scheme precedes.
+fn looks_like(http: &HttpView<'_>, name: &str, scheme: &str) -> bool {
+    let is_scheme = |text: &[u8]| {
+        text.get(..scheme.len()).is_some_and(|text| text.eq_ignore_ascii_case(scheme.as_bytes()))
+    };
+    http.headers.values(name).any(|value| {
+        let value = value.trim_ascii();
+        let end = value.iter().position(|b| !is_token_byte(*b)).unwrap_or(value.len());
+        let (written, rest) = value.split_at(end);
+        if written.eq_ignore_ascii_case(scheme.as_bytes()) {
+            return false;
+        }
+        let is_behind = |text: &[u8]| is_scheme(text) && text.ends_with(b" ");
+        is_scheme(written)
+            || written.contains(&b'.')
+            || rest.windows(scheme.len() + 1).any(is_behind)
+    })
+}
+
+fn take_off_header(name: &Arc<str>, credentials: &mut Credentials) {
+    if !credentials.remove.contains(name) {
+        credentials.remove.push(name.clone());
     }
 }
 
@@ -131,11 +163,7 @@ fn take_off(
     credentials: &mut Credentials,
 ) -> Result<(), Denial> {
     match place {
-        TokenPlace::Header { name, .. } => {
-            if !credentials.remove.contains(name) {
-                credentials.remove.push(name.clone());
-            }
-        }
+        TokenPlace::Header { name, .. } => take_off_header(name, credentials),
         TokenPlace::Query(name) => {
             let path = credentials.path.as_deref().unwrap_or(http.path);
             credentials.path = Some(query::without(path, name));

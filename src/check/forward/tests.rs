@@ -107,6 +107,37 @@ fn an_authorization_that_no_place_names_stays_only_if_it_is_seen_to_be_of_anothe
 }
 
 #[test]
+fn what_a_backend_may_take_for_a_token_is_taken_off_though_its_scheme_is_another() {
+    for (places, name, scheme) in [
+        (vec![TokenPlace::authorization()], "authorization", "Bearer"),
+        (
+            vec![TokenPlace::authorization(), TokenPlace::Cookie("sid".into())],
+            "authorization",
+            "Bearer",
+        ),
+        (vec![header("authorization", Some("DPoP"))], "authorization", "Bearer"),
+        (vec![header("authorization", Some("DPoP"))], "authorization", "DPoP"),
+        (vec![TokenPlace::authorization(), header("x-jwt", Some("Token"))], "x-jwt", "Token"),
+    ] {
+        let policy = Policy { token_from: places, ..orders(okta()) };
+        let taken_off = |value: &str| {
+            let value = value.replace("Bearer", scheme);
+            summary(Ok(missing(&http("/", &[(name, &value)]), &policy)))
+                .split(' ')
+                .any(|removed| removed == name)
+        };
+        for odd in
+            ["BearerX a.b.c", "bearer_a", "Basic Bearer t", "a.b.c", "a.b.c x", "X x, y bearer t"]
+        {
+            assert!(taken_off(&odd.replace("bearer", &scheme.to_lowercase())), "{odd} {scheme}");
+        }
+        for other in ["", "Basic QTpC", "Negotiate", "Digest a=\"b.c\"", "Digest a=\"Bearer\""] {
+            assert!(!taken_off(other), "{other} {scheme}");
+        }
+    }
+}
+
+#[test]
 fn an_authorization_that_is_the_credential_stays_with_it() {
     let dpop = [header("authorization", Some("DPoP"))];
     let line = [("authorization", "DPoP t")];
