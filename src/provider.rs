@@ -69,7 +69,10 @@ impl Provider {
 
 /// The name of a provider or a policy: 1 to 63 of `A-Za-z0-9._-`, starting with a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Name(Arc<str>);
+pub struct Name {
+    hash: u32,
+    text: Arc<str>,
+}
 
 /// The text is no [`Name`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -85,7 +88,7 @@ impl Name {
         let starts_well = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
         let rest_fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         if starts_well && rest_fits && text.len() <= 63 {
-            Ok(Self(text.into()))
+            Ok(Self { hash: fnv1a(text), text: text.into() })
         } else {
             Err(NameError)
         }
@@ -94,20 +97,36 @@ impl Name {
     /// The name as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// [`fnv1a`] of the text, so that nobody who is in a hurry needs to read it.
+    #[must_use]
+    pub fn hash(&self) -> u32 {
+        self.hash
     }
 
     /// The name as it is compared: ASCII lower-case.
     #[must_use]
     pub fn key(&self) -> String {
-        self.0.to_ascii_lowercase()
+        self.text.to_ascii_lowercase()
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
+}
+
+/// FNV-1a (draft-eastlake-fnv): for short texts that no client can choose.
+#[must_use]
+pub fn fnv1a(text: &str) -> u32 {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    // Both halves, of which the upper one is the better.
+    (hash >> 32) as u32 ^ hash as u32
 }
 
 /// An exact value of `iss` (RFC 7519 section 4.1.1), compared byte by byte.

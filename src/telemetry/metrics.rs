@@ -22,7 +22,7 @@ use crate::{
     provider::Name,
     snapshot::Snapshot,
     telemetry::metrics::{
-        checks::Checks,
+        checks::{Checks, Label},
         jwks::{JwksMetrics, ProviderSample},
     },
     token_cache::Content,
@@ -103,12 +103,13 @@ impl Metrics {
 
     /// Counts one check.
     pub fn checked(&self, decision: &Decision<'_>, took: Duration) {
-        let outcome = decision.outcome();
-        let reason = decision.reason().map_or("", |reason| reason.row().label);
-        let provider = decision.provider().map_or("", |provider| provider.name.as_str());
+        let outcome = Label::Text(decision.outcome());
+        let reason = Label::Text(decision.reason().map_or("", |reason| reason.row().label));
+        let none = Label::Text("");
+        let provider = decision.provider().map_or(none, |provider| Label::Name(&provider.name));
         let policy = decision
             .policy()
-            .map_or("", |policy| policy.name.as_ref().map_or("inline", Name::as_str));
+            .map_or(none, |policy| policy.name.as_ref().map_or(Label::Text("inline"), Label::Name));
         self.checks.count([outcome, reason, provider, policy]);
         match decision {
             Decision::Allow(_) => self.allowed.observe(took.as_secs_f64()),

@@ -2,12 +2,21 @@
 //!
 //! It does not choose the labels; `telemetry/metrics.rs` does.
 
-use std::sync::OnceLock;
+use std::{ptr, sync::OnceLock};
 
 use prometheus::{IntCounter, IntCounterVec};
 
+use crate::provider::{Name, fnv1a};
+
 /// The values of `outcome`, `reason`, `provider` and `policy`.
-pub(super) type Labels<'a> = [&'a str; 4];
+pub(super) type Labels<'a> = [Label<'a>; 4];
+
+/// One value: a text of ours, or a name of the config.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Label<'a> {
+    Text(&'static str),
+    Name(&'a Name),
+}
 
 /// The counters by their labels. prometheus finds one under a lock that all threads share; those
 /// that were found before are kept here, where a look takes none.
@@ -17,8 +26,14 @@ pub(super) struct Checks {
 }
 
 struct Found {
-    labels: [Box<str>; 4],
+    labels: [Kept; 4],
     counter: IntCounter,
+}
+
+/// As [`Label`].
+enum Kept {
+    Text(&'static str),
+    Name(Name),
 }
 
 /// Far more than a usual config has ways to end a check; what finds no room takes the lock.
@@ -34,28 +49,59 @@ impl Checks {
 
     /// Counts one check.
     pub(super) fn count(&self, labels: Labels<'_>) {
+        let find = || self.counters.with_label_values(&labels.map(Label::text));
         let first = hash(labels) % ROOM;
         for place in self.found.iter().cycle().skip(first).take(REACH) {
-            let found = place.get_or_init(|| Found {
-                labels: labels.map(Box::from),
-                counter: self.counters.with_label_values(&labels),
-            });
-            if found.labels.iter().map(|label| &**label).eq(labels) {
+            let found =
+                place.get_or_init(|| Found { labels: labels.map(Kept::from), counter: find() });
+            if found.labels.iter().zip(labels).all(|(kept, label)| kept.is(label)) {
                 return found.counter.inc();
             }
         }
-        self.counters.with_label_values(&labels).inc();
+        find().inc();
     }
 }
 
-/// FNV-1a (draft-eastlake-fnv): short names, and none that a client could choose.
-fn hash(labels: Labels<'_>) -> usize {
-    let bytes = labels.iter().flat_map(|label| label.bytes().chain([0]));
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    // The upper bits are the better ones.
-    usize::try_from(hash >> 32).unwrap_or_default()
+impl<'a> Label<'a> {
+    fn text(self) -> &'a str {
+        match self {
+            Self::Text(text) => text,
+            Self::Name(name) => name.as_str(),
+        }
+    }
+
+    fn hash(self) -> u32 {
+        match self {
+            Self::Text(text) => fnv1a(text),
+            Self::Name(name) => name.hash(),
+        }
+    }
+}
+
+impl From<Label<'_>> for Kept {
+    fn from(label: Label<'_>) -> Self {
+        match label {
+            Label::Text(text) => Self::Text(text),
+            Label::Name(name) => Self::Name(name.clone()),
+        }
+    }
+}
+
+impl Kept {
+    fn is(&self, label: Label<'_>) -> bool {
+        let (kept, asked) = match self {
+            Self::Text(text) => (*text, label.text()),
+            Self::Name(name) => (name.as_str(), label.text()),
+        };
+        // It is the very same text but after a reload.
+        ptr::eq(kept, asked) || kept == asked
+    }
+}
+
+/// Of all but the outcome, which the reason nearly tells.
+fn hash([_outcome, reason, provider, policy]: Labels<'_>) -> usize {
+    let [reason, provider, policy] = [reason, provider, policy].map(Label::hash);
+    (reason ^ provider.rotate_left(11) ^ policy.rotate_left(22)) as usize
 }
 
 #[cfg(test)]
@@ -70,6 +116,15 @@ mod tests {
         (Checks::new(counters.clone()), counters)
     }
 
+    /// The names are made anew, as each reload does.
+    fn count(checks: &Checks, outcome: &'static str, reason: &'static str, names: [&str; 2]) {
+        let names = names.map(|name| Name::parse(name).ok());
+        let [provider, policy] = &names;
+        let [provider, policy] =
+            [provider, policy].map(|name| name.as_ref().map_or(Label::Text(""), Label::Name));
+        checks.count([Label::Text(outcome), Label::Text(reason), provider, policy]);
+    }
+
     #[test]
     fn each_way_to_end_has_its_own_counter() {
         let (checks, counters) = checks();
@@ -78,12 +133,14 @@ mod tests {
             ["allowed", "", "b", "a"],
             ["allowed", "", "", "b"],
             ["denied", "", "a", "b"],
+            ["denied", "x", "a", "b"],
+            ["allowed", "x", "a", "b"],
         ];
-        for (index, labels) in ways.iter().enumerate() {
-            (0..=index).for_each(|_| checks.count(*labels));
+        for (index, [outcome, reason, provider, policy]) in ways.into_iter().enumerate() {
+            (0..=index).for_each(|_| count(&checks, outcome, reason, [provider, policy]));
         }
         let counts = ways.map(|labels| counters.with_label_values(&labels).get());
-        assert_eq!(counts, [1, 2, 3, 4]);
+        assert_eq!(counts, [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
@@ -91,7 +148,7 @@ mod tests {
         let (checks, counters) = checks();
         let names: Vec<String> = (0..3 * ROOM).map(|name| name.to_string()).collect();
         for _ in 0..2 {
-            names.iter().for_each(|name| checks.count(["allowed", "", name, "p"]));
+            names.iter().for_each(|name| count(&checks, "allowed", "", [name, "p"]));
         }
         for name in &names {
             assert_eq!(counters.with_label_values(&["allowed", "", name, "p"]).get(), 2, "{name}");
