@@ -45,6 +45,13 @@ struct Parts<'a> {
 
 /// A repeated key of a map keeps its last value. A map has no order.
 fn last_of_each<'a>(mut map: Vec<(&'a str, &'a [u8])>) -> Vec<(&'a str, &'a [u8])> {
+    // To look at each pair of few names is cheaper than to sort them.
+    let repeats = |(at, line): (usize, &(&str, &[u8]))| {
+        map.iter().skip(at + 1).any(|(later, _)| *later == line.0)
+    };
+    if map.len() <= USUAL_HEADERS && !map.iter().enumerate().any(repeats) {
+        return map;
+    }
     map.sort_by_key(|(name, _)| *name);
     map.dedup_by(|later, earlier| {
         let same = later.0 == earlier.0;

@@ -100,7 +100,19 @@ impl<'a> Fields<'a> {
         if key >> 3 == 0 { Err(Undecodable) } else { Ok((key >> 3, u64::from(key & 7))) }
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Undecodable> {
+        // Nearly every key and length is one byte.
+        match self.0.split_first() {
+            Some((&byte @ 0..0x80, rest)) => {
+                self.0 = rest;
+                Ok(byte.into())
+            }
+            Some(_) | None => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Undecodable> {
         let mut value = 0_u64;
         for (index, byte) in self.0.iter().enumerate().take(10) {
             value |= u64::from(byte & 0x7F) << (7 * index);
