@@ -5,7 +5,7 @@
 mod text;
 mod value;
 
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{borrow::Cow, fmt};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{
@@ -22,22 +22,42 @@ use crate::{
 /// A JSON object, with its top-level members found.
 pub struct Claims {
     json: String,
-    /// With distinct unescaped names, and in their order where there are more than [`FEW`].
+    /// With distinct unescaped names, and in order where there are more than [`FEW`].
     members: Vec<Member>,
+    /// The text of names that were written with escapes.
+    unescaped: Vec<Box<str>>,
 }
 
 /// So many members are looked through one by one: that is cheaper than to sort them, and bounded.
 const FEW: usize = 24;
 
+/// One member, small, since many tokens are remembered.
 struct Member {
+    /// [`tag`] of the name.
+    tag: u32,
     name: MemberText,
-    value: Range<usize>,
+    value: Span,
 }
 
-/// A name: where it stands in the payload, or its text where it was written with escapes.
+/// A name: where it stands in the payload, or which of the unescaped ones it is.
 enum MemberText {
-    Plain(Range<usize>),
-    Unescaped(Box<str>),
+    Plain(Span),
+    Unescaped(u32),
+}
+
+/// Length and beginning of a name: tells most names apart without a look at the payload.
+fn tag(name: &str) -> u32 {
+    let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+    let mut tag = [length, 0, 0, 0];
+    tag.iter_mut().skip(1).zip(name.bytes()).for_each(|(to, from)| *to = from);
+    u32::from_be_bytes(tag)
+}
+
+/// A part of the payload, which is far below 4 GiB.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u32,
+    length: u32,
 }
 
 /// A claim whose shape cannot be used for what is asked.
@@ -53,47 +73,60 @@ impl Claims {
     #[must_use]
     pub fn parse(json: String) -> Option<Self> {
         let Object(found) = serde_json::from_str(&json).ok()?;
-        let mut members: Vec<Member> = found
-            .into_iter()
-            .map(|(name, value)| {
-                let name = match name {
-                    Cow::Borrowed(name) => MemberText::Plain(span(&json, name)),
-                    Cow::Owned(name) => MemberText::Unescaped(name.into()),
-                };
-                Member { name, value: span(&json, value.get()) }
-            })
-            .collect();
-        let repeated = if members.len() > FEW {
-            members.sort_by(|a, b| a.name(&json).cmp(b.name(&json)));
-            members.windows(2).any(|two| two[0].name(&json) == two[1].name(&json))
-        } else {
-            let before = |at| members.iter().take(at);
-            let is_repeated = |(at, one): (usize, &Member)| {
-                before(at).any(|other| other.name(&json) == one.name(&json))
+        let (mut members, mut unescaped) = (Vec::with_capacity(found.len()), Vec::new());
+        for (name, value) in found {
+            let (tag, value) = (tag(&name), Span::of(value.get(), &json)?);
+            let name = match name {
+                Cow::Borrowed(name) => MemberText::Plain(Span::of(name, &json)?),
+                Cow::Owned(name) => {
+                    let index = u32::try_from(unescaped.len()).ok()?;
+                    unescaped.push(name.into_boxed_str());
+                    MemberText::Unescaped(index)
+                }
             };
-            members.iter().enumerate().any(is_repeated)
-        };
-        if repeated { None } else { Some(Self { json, members }) }
+            members.push(Member { tag, name, value });
+        }
+        let mut claims = Self { json, members, unescaped };
+        claims.sort();
+        if claims.repeats() { None } else { Some(claims) }
+    }
+
+    /// Puts many members into the order of their tags and names.
+    fn sort(&mut self) {
+        if self.members.len() > FEW {
+            let mut members = std::mem::take(&mut self.members);
+            members.sort_by(|a, b| (a.tag, self.name(a)).cmp(&(b.tag, self.name(b))));
+            self.members = members;
+        }
+    }
+
+    fn repeats(&self) -> bool {
+        let same = |a: &Member, b: &Member| a.tag == b.tag && self.name(a) == self.name(b);
+        if self.members.len() > FEW {
+            return self.members.windows(2).any(|two| same(&two[0], &two[1]));
+        }
+        let mut before = self.members.iter().enumerate();
+        before.any(|(at, one)| self.members.iter().take(at).any(|other| same(other, one)))
     }
 
     /// The top-level member of exactly this name.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<Json<'_>> {
+        let tag = tag(name);
         let found = if self.members.len() > FEW {
-            let by_name = |member: &Member| member.name(&self.json).cmp(name);
+            let by_name = |member: &Member| (member.tag, self.name(member)).cmp(&(tag, name));
             self.members.get(self.members.binary_search_by(by_name).ok()?)?
         } else {
-            self.members.iter().find(|member| member.name(&self.json) == name)?
+            self.members.iter().find(|member| member.tag == tag && self.name(member) == name)?
         };
-        self.json.get(found.value.clone()).map(Json)
+        found.value.of_text(&self.json).map(Json)
     }
 
     /// Every top-level member.
     pub fn members(&self) -> impl Iterator<Item = (&str, Json<'_>)> {
-        self.members.iter().filter_map(|member| {
-            let value = self.json.get(member.value.clone())?;
-            Some((member.name(&self.json), Json(value)))
-        })
+        self.members
+            .iter()
+            .filter_map(|member| Some((self.name(member), Json(member.value.of_text(&self.json)?))))
     }
 
     /// The claim at `path`: an exact top-level member first, then its steps.
@@ -121,7 +154,17 @@ impl Claims {
     /// Roughly the memory it takes, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.json.capacity() + self.members.capacity() * size_of::<Member>()
+        let unescaped: usize =
+            self.unescaped.iter().map(|name| size_of::<Box<str>>() + name.len()).sum();
+        self.json.capacity() + self.members.capacity() * size_of::<Member>() + unescaped
+    }
+
+    fn name<'a>(&'a self, member: &Member) -> &'a str {
+        match member.name {
+            MemberText::Plain(span) => span.of_text(&self.json),
+            MemberText::Unescaped(index) => self.unescaped.get(index as usize).map(|name| &**name),
+        }
+        .unwrap_or_default()
     }
 }
 
@@ -132,12 +175,15 @@ impl fmt::Debug for Claims {
     }
 }
 
-impl Member {
-    fn name<'a>(&'a self, json: &'a str) -> &'a str {
-        match &self.name {
-            MemberText::Plain(range) => json.get(range.clone()).unwrap_or_default(),
-            MemberText::Unescaped(name) => name,
-        }
+impl Span {
+    /// Where `part`, a slice of `whole`, stands in it; none beyond 4 GiB.
+    fn of(part: &str, whole: &str) -> Option<Self> {
+        let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+        Some(Self { start: start.try_into().ok()?, length: part.len().try_into().ok()? })
+    }
+
+    fn of_text(self, whole: &str) -> Option<&str> {
+        whole.get(self.start as usize..)?.get(..self.length as usize)
     }
 }
 
@@ -219,12 +265,6 @@ impl<'a> Json<'a> {
         // Inside the payload duplicates are let pass, so they must not be chosen among.
         if named.next().is_some() { None } else { Some(Json(value.get())) }
     }
-}
-
-/// Where `part`, a slice of `whole`, stands in it.
-fn span(whole: &str, part: &str) -> Range<usize> {
-    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
-    start..start + part.len()
 }
 
 /// A JSON object's members in the order they stand, duplicates included.
