@@ -3,6 +3,7 @@
 //! It does not look inside the token.
 
 pub(crate) mod cookie;
+mod name;
 mod origin;
 pub(crate) mod query;
 
@@ -263,7 +264,7 @@ mod tests {
     #[test]
     fn no_other_place_counts() {
         for lines in [&[("authorization", "Bearer abc")][..], &[("x-scheme", "Bearer abc")]] {
-            check_places("GET", "/?T=abc&tt=abc", lines, Err(Denial::CredentialsMissing));
+            check_places("GET", "/?tt=abc", lines, Err(Denial::CredentialsMissing));
         }
         check_places("GET", "/", &[("x_token", "abc")], Err(Denial::CredentialsMissing));
         check_places("GET", "/t=abc", &[], Err(Denial::CredentialsMissing));
@@ -277,6 +278,8 @@ mod tests {
         check_places("GET", "/?t=abc&%74=abc", &[], multiple);
         check_places("GET", "/?t", &[("cookie", "sid=abc")], multiple);
         check_places("GET", "/", &[("cookie", "sid=abc; sid=abc")], multiple);
+        check_places("GET", "/", &[("cookie", "sid=abc; Sid=abc")], multiple);
+        check_places("GET", "/?t=abc&T=abc", &[], multiple);
         check_places("GET", "/", &[("x-token", "abc,abc")], multiple);
         check_places("GET", "/", &[("x-token", "abc"), ("x-token", "abc")], multiple);
         check_places("GET", "/", &[("x-token", "abc"), ("x-scheme", "Token abc")], multiple);
@@ -289,10 +292,14 @@ mod tests {
             check_places("GET", "/", &[("x-token", value)], malformed);
             check_places("GET", "/", &[("cookie", &format!("sid={value}"))], malformed);
         }
-        for query in ["t", "t=", "t=%20", "t=a%2Cb", "t=%ff", "a;t=abc", "t=abc;a"] {
+        for query in
+            ["t", "t=", "t=%20", "t=a%2Cb", "t=%ff", "a;t=abc", "t=abc;a", "T=abc", "t[]=abc"]
+        {
             check_places("GET", &format!("/?{query}"), &[], malformed);
         }
-        check_places("GET", "/", &[("cookie", "a=b,sid=abc")], malformed);
+        for cookie in ["a=b,sid=abc", "SID=abc", "\u{a0}sid=abc", "=sid=abc", "a=b sid=abc"] {
+            check_places("GET", "/", &[("cookie", cookie)], malformed);
+        }
     }
 
     #[test]

@@ -115,6 +115,53 @@ async fn two_places_are_one_too_many_and_all_are_taken_off() {
 }
 
 #[tokio::test]
+async fn no_spelling_that_a_backend_reads_as_the_token_s_name_brings_another_to_the_upstream() {
+    let Some(stack) = stack().await else { return };
+    let cookies: [&[u8]; 9] = [
+        b"\xC2\xA0sid=forged",
+        b"\xA0sid=forged",
+        b"\x85sid=forged",
+        b"\xE3\x80\x80sid=forged",
+        b"=sid=forged",
+        b"Sid=forged",
+        b"sid[]=forged",
+        b"a=\"1\" sid=forged",
+        b"\"sid\"=forged",
+    ];
+    let queries =
+        ["access_token[]", "access_token%5B0%5D", "access.token", "ACCESS_TOKEN", "+access_token"];
+    let odd = |path: &str| {
+        let cookie = |line: Vec<u8>| Request::get(path).line("cookie", line);
+        let query = |query: String| Request::get(&format!("{path}?{query}"));
+        let in_cookies = cookies.map(|odd| {
+            let beside = [b"sid=", good().as_bytes(), b"; ", odd].concat();
+            (cookie(odd.to_vec()), cookie(beside))
+        });
+        let in_query = queries.map(|odd| {
+            let beside = format!("access_token={}&{odd}=forged", good());
+            (query(format!("{odd}=forged")), query(beside))
+        });
+        in_cookies.into_iter().chain(in_query)
+    };
+    for (mode, path) in
+        MODES.iter().flat_map(|m| [(m, format!("/{m}")), (m, format!("/{m}-removed"))])
+    {
+        for (case, (alone, beside)) in odd(&path).enumerate() {
+            for (request, denied) in [(alone, 401), (beside, 400)] {
+                let reply = stack.send(&request).await;
+                if *mode == "permissive" {
+                    let [subject, seen_path, cookie, _, _] = seen(&reply);
+                    let clean = cookie.is_empty() && seen_path == path && subject.is_empty();
+                    assert!(clean, "{path} {case} {seen_path} {cookie}");
+                } else {
+                    assert_eq!(reply.status, denied, "{path} {case}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_bearer_token_that_no_place_names_never_reaches_the_upstream() {
     let Some(stack) = stack().await else { return };
     let token = good();

@@ -1,30 +1,32 @@
 //! A token in the query (RFC 6750 section 2.3), and a path without it.
 //!
-//! Names are compared percent-decoded: `?%61ccess_token=` names the same parameter to an upstream.
+//! What some upstreams read as the parameter and others do not is found, and is no token.
 
 use std::borrow::Cow;
 
-use crate::check::target::hex;
+use crate::check::credential::name::{Reading, decoded, read};
 
 /// Each value of the parameter, decoded; none for one that no token can be.
 pub(super) fn values<'a>(path: &'a str, name: &str) -> Vec<Option<Cow<'a, str>>> {
-    let value = |part: &'a str| {
-        // To some upstreams a semicolon ends a parameter, too.
-        if part.contains(';') {
-            return None;
-        }
-        let (_, value) = part.split_once('=').unwrap_or((part, ""));
-        match decoded(value) {
-            Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
-            Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
-        }
+    let value = |part: &'a str| match reading(part, name) {
+        Reading::Other => None,
+        Reading::Exact => Some(value(part)),
+        Reading::Lax => Some(None),
     };
-    parts(path).filter(|part| is_named(part, name)).map(value).collect()
+    parts(path).filter_map(value).collect()
+}
+
+fn value(part: &str) -> Option<Cow<'_, str>> {
+    let (_, value) = part.split_once('=').unwrap_or((part, ""));
+    match decoded(value.as_bytes()) {
+        Cow::Borrowed(_) => Some(Cow::Borrowed(value)),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    }
 }
 
 /// The path with every parameter of that name taken out, the rest as it was.
 pub(crate) fn without(path: &str, name: &str) -> String {
-    let kept: Vec<&str> = parts(path).filter(|part| !is_named(part, name)).collect();
+    let kept: Vec<&str> = parts(path).filter(|p| reading(p, name) == Reading::Other).collect();
     let (bare, _query) = path.split_once('?').unwrap_or((path, ""));
     if kept.is_empty() { bare.to_owned() } else { format!("{bare}?{}", kept.join("&")) }
 }
@@ -33,34 +35,16 @@ fn parts(path: &str) -> impl Iterator<Item = &str> {
     path.split_once('?').into_iter().flat_map(|(_, query)| query.split('&'))
 }
 
-fn is_named(part: &str, name: &str) -> bool {
-    part.split(';').any(|pair| {
+fn reading(part: &str, name: &str) -> Reading {
+    let named = |pair: &str| {
         let (written, _value) = pair.split_once('=').unwrap_or((pair, ""));
-        *decoded(written) == *name.as_bytes()
-    })
-}
-
-/// Percent-decoded; what is no `%XX` stays.
-pub(super) fn decoded(text: &str) -> Cow<'_, [u8]> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text.as_bytes());
+        read(written.as_bytes(), name)
+    };
+    match part.split(';').map(named).max() {
+        // To some upstreams a semicolon ends a parameter, too.
+        Some(Reading::Exact) if part.contains(';') => Reading::Lax,
+        strongest => strongest.unwrap_or(Reading::Other),
     }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut parts = text.split('%');
-    bytes.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
-    for part in parts {
-        match part.split_at_checked(2).and_then(|(digits, rest)| Some((hex(digits)?, rest))) {
-            Some((byte, rest)) => {
-                bytes.push(byte);
-                bytes.extend_from_slice(rest.as_bytes());
-            }
-            None => {
-                bytes.push(b'%');
-                bytes.extend_from_slice(part.as_bytes());
-            }
-        }
-    }
-    Cow::Owned(bytes)
 }
 
 #[cfg(test)]
@@ -92,10 +76,38 @@ mod tests {
     }
 
     #[test]
+    fn what_only_some_upstreams_read_as_the_parameter_is_found_and_is_no_token() {
+        for odd in [
+            "Access_Token=t",
+            "access.token=t",
+            "access%20token=t",
+            "access+token",
+            "access[token=t",
+            "access_token[]=t",
+            "access_token[0]=t",
+            "access_token%5b%5D=t",
+            "[access_token]=t",
+            "%00=;[access_token]=t",
+            "+access_token=t",
+            "access_token%00=t",
+            "%u0061ccess_token=t",
+        ] {
+            check(&format!("/?x=1&{odd}&y"), &[None], "/?x=1&y");
+            check(&format!("/?{odd}&access_token=u"), &[None, Some("u")], "/");
+        }
+        check("/??access_token=t", &[None], "/");
+    }
+
+    #[test]
     fn other_parameters_are_left_as_they_are() {
-        for path in
-            ["/", "/?", "/access_token=t", "/?Access_token=t", "/?access_tokens=t&&", "/?%="]
-        {
+        for path in [
+            "/",
+            "/?",
+            "/access_token=t",
+            "/?access_tokens=t&&",
+            "/?%=",
+            "/?token2=t&my_access_token=t&access=t&x[access_token]=t&x=access_token=t",
+        ] {
             check(path, &[], path);
         }
     }

@@ -11,7 +11,7 @@ use crate::{
         file::policy::{PlaceFile, TokenFromFile},
         problem::Findings,
     },
-    header::{is_token_byte, token_header},
+    header::{is_token_byte, plain_name, token_header},
     policy::token_place::{AUTHORIZATION, BEARER, TokenPlace},
 };
 
@@ -92,13 +92,14 @@ fn short(
     None
 }
 
-/// Whether one request line could be read as both. Hyphen and underscore count as one.
+/// Whether what one request sends could be read as both: a credential in one is then one in both.
 fn is_same(one: &TokenPlace, other: &TokenPlace) -> bool {
+    let plain = |name: &str| plain_name(name).unwrap_or_else(|| name.to_ascii_lowercase());
     match (one, other) {
-        (TokenPlace::Header { name, .. }, TokenPlace::Header { name: other, .. }) => {
-            name.replace('_', "-") == other.replace('_', "-")
-        }
-        _ => one == other,
+        (TokenPlace::Header { name, .. }, TokenPlace::Header { name: other, .. })
+        | (TokenPlace::Query(name), TokenPlace::Query(other))
+        | (TokenPlace::Cookie(name), TokenPlace::Cookie(other)) => plain(name) == plain(other),
+        _ => false,
     }
 }
 

@@ -57,6 +57,11 @@ fn names_that_no_token_can_stand_under_are_refused() {
 #[test]
 fn a_place_stands_once_and_there_are_few() {
     refuse("{query: a}, {query: a}", &["74: policies[0].token_from[1].query: the same place"]);
+    refuse("{query: a.b}, {query: A_b}", &["76: policies[0].token_from[1].query: the same place"]);
+    refuse(
+        "{cookie: sid}, {cookie: SID}",
+        &["78: policies[0].token_from[1].cookie: the same place"],
+    );
     refuse("{header: x-a}, {header: X_A}", &["78: policies[0].token_from[1].header: the same"]);
     check("{query: a}, {cookie: a}", &[Query("a".into()), Cookie("a".into())]);
     let many: Vec<_> = (0..9).map(|n| format!("{{query: a{n}}}")).collect();
