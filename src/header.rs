@@ -3,6 +3,7 @@
 //! It does not format values; `check/claims.rs` does.
 
 use std::{
+    borrow::Cow,
     ptr,
     sync::{Arc, OnceLock},
 };
@@ -31,7 +32,7 @@ impl HeaderTarget {
     /// [`HeaderTargetError`] if it is no field name or a reserved one.
     pub fn parse(name: &str) -> Result<Self, HeaderTargetError> {
         let name = Self::lower(name)?;
-        if is_reserved(&name) || name.replace('_', "-") == "x-forwarded-authorization" {
+        if is_reserved(&name) || plain(&name) == "x-forwarded-authorization" {
             return Err(HeaderTargetError::Reserved);
         }
         Ok(Self(name.into()))
@@ -83,9 +84,8 @@ pub fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Every header of the running config that the client must not be able to set, each in its own,
-/// its underscore and its hyphen form (`x_user` and `x-user` are one header to many backends). Sorted, without
-/// duplicates.
+/// Every header of the running config that the client must not be able to set, each in its own
+/// and in its [`other_forms`]. Sorted, without duplicates.
 #[derive(Debug, Clone, Default)]
 pub struct OwnedHeaders {
     names: Vec<Arc<str>>,
@@ -111,8 +111,7 @@ impl OwnedHeaders {
         let mut names: Vec<Arc<str>> = Vec::new();
         for HeaderTarget(name) in targets {
             names.push(name.clone());
-            names.push(name.replace('-', "_").into());
-            names.push(name.replace('_', "-").into());
+            names.extend(other_forms(name));
         }
         names.sort();
         names.dedup();
@@ -187,10 +186,28 @@ pub fn plain_name(name: &str) -> Option<String> {
     Some(name.chars().map(plain).collect())
 }
 
-/// `name` is lower-case. An underscore is read as a hyphen, since many backends do.
+/// [`plain_name`] of any name, which is lower-case.
+pub fn plain(name: &str) -> Cow<'_, str> {
+    plain_name(name).map_or(Cow::Borrowed(name), Cow::Owned)
+}
+
+/// What many backends read as one header with `name`, which is lower-case: `x_user`, `x-user` and
+/// `x.user` are. Without `name` itself; one may be there twice.
+pub fn other_forms(name: &str) -> impl Iterator<Item = Arc<str>> {
+    let plain = plain_name(name);
+    let forms = [
+        name.contains('-').then(|| name.replace('-', "_")),
+        name.contains('_').then(|| name.replace('_', "-")),
+        plain.as_ref().map(|plain| plain.replace('-', "_")),
+        plain,
+    ];
+    forms.into_iter().flatten().filter(move |form| form != name).map(Arc::from)
+}
+
+/// `name` is lower-case. It is reserved as backends read it, see [`plain_name`].
 fn is_reserved(name: &str) -> bool {
-    let name = name.replace('_', "-");
-    RESERVED.contains(&name.as_str())
+    let name = plain(name);
+    RESERVED.contains(&&*name)
         || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || name.starts_with("x-") && name.ends_with("method-override")
         || name.contains("csrf")
@@ -363,6 +380,28 @@ mod tests {
         let owned = OwnedHeaders::new([&target]);
         let names: Vec<&str> = owned.iter().map(|n| &**n).collect();
         assert_eq!(names, ["x-auth-sub", "x_auth-sub", "x_auth_sub"]);
+    }
+
+    #[test]
+    fn a_header_of_any_spelling_is_owned_as_the_plainest_is() {
+        for (name, expected) in [
+            ("x.user", &["x-user", "x.user", "x_user"][..]),
+            ("x~a_b-c", &["x-a-b-c", "x_a_b_c", "x~a-b-c", "x~a_b-c", "x~a_b_c"]),
+            ("user", &["user"]),
+        ] {
+            let target = HeaderTarget::parse(name).unwrap();
+            let owned = OwnedHeaders::new([&target]);
+            assert_eq!(owned.iter().map(|n| &**n).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_backend_reads_as_a_reserved_one_is_reserved() {
+        for name in ["x.forwarded.for", "Content~Type", "x.csrf", "x_http.method-override"] {
+            check(name, Err(HeaderTargetError::Reserved));
+        }
+        check("x.forwarded~authorization", Err(HeaderTargetError::Reserved));
+        assert_eq!(token_header("x.api.key"), Err(HeaderTargetError::Reserved));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
         decision::{Allow, Caching, Credentials, Denial},
         request::HttpView,
     },
-    header::{OwnedHeaders, is_token_byte, plain_name},
+    header::{self, OwnedHeaders, is_token_byte, plain_name},
     policy::{
         ForwardToken, Mode, Policy,
         token_place::{AUTHORIZATION, BEARER, TokenPlace},
@@ -70,10 +70,8 @@ fn unread(http: &HttpView<'_>, policy: &Policy, credentials: &mut Credentials) {
     let mut bearer_is_read = false;
     for place in &policy.token_from {
         let TokenPlace::Header { name, scheme } = place else { continue };
-        for (from, to) in [('-', "_"), ('_', "-")] {
-            if name.contains(from) {
-                take_off_header(&name.replace(from, to).into(), credentials);
-            }
+        for form in header::other_forms(name) {
+            take_off_header(&form, credentials);
         }
         let Some(scheme) = scheme else { continue };
         bearer_is_read |= **name == *AUTHORIZATION && scheme.eq_ignore_ascii_case(BEARER);

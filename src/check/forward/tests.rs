@@ -138,6 +138,12 @@ fn what_a_backend_may_take_for_a_token_is_taken_off_though_its_scheme_is_another
 }
 
 #[test]
+fn a_header_that_a_backend_may_read_as_the_token_s_is_taken_off_in_its_plain_form_too() {
+    let policy = Policy { token_from: vec![header("x.token", None)], ..orders(okta()) };
+    assert_eq!(summary(Ok(missing(&http("/", &[]), &policy))), "x_token x-token authorization");
+}
+
+#[test]
 fn an_authorization_that_is_the_credential_stays_with_it() {
     let dpop = [header("authorization", Some("DPoP"))];
     let line = [("authorization", "DPoP t")];

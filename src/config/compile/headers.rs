@@ -9,7 +9,7 @@ use crate::{
         document::Spanned,
         problem::{Findings, Place},
     },
-    header::{HeaderTarget, HeaderTargetError, OwnedHeaders},
+    header::{HeaderTarget, HeaderTargetError, OwnedHeaders, plain},
 };
 
 /// Every header that the config names, in the order of its files.
@@ -48,9 +48,8 @@ impl Targets {
     /// All of them, if they are not too many and no token is read from one: they are taken off
     /// every request.
     pub(super) fn owned(&self, findings: &mut Findings) -> OwnedHeaders {
-        let folded = |name: &str| name.replace('_', "-");
-        let owned: HashSet<_> = self.distinct.iter().map(|t| folded(t.as_str())).collect();
-        for (_, place) in self.tokens.iter().filter(|(name, _)| owned.contains(&folded(name))) {
+        let owned: HashSet<_> = self.distinct.iter().map(|t| plain(t.as_str())).collect();
+        for (_, place) in self.tokens.iter().filter(|(name, _)| owned.contains(&plain(name))) {
             findings.refuse(place, "a header that this config sets or strips; choose another");
         }
         if let Some(place) = &self.one_too_many {
@@ -86,9 +85,9 @@ pub(super) struct Distinct(Vec<(String, Place)>);
 impl Distinct {
     /// Notes `target`; a name that is taken is a problem at `place`.
     ///
-    /// Hyphen and underscore count as one: many backends read them so.
+    /// Hyphen, underscore and what else is no letter or digit count as one: many backends read them so.
     pub(super) fn claim(&mut self, target: &HeaderTarget, place: &Place, findings: &mut Findings) {
-        let name = target.as_str().replace('_', "-");
+        let name = plain(target.as_str()).into_owned();
         if let Some((_, first)) = self.0.iter().find(|(taken, _)| *taken == name) {
             let first = first.position();
             findings.refuse(place, format!("{name} is already set at {first}; choose another"));

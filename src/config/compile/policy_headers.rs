@@ -11,7 +11,7 @@ use crate::{
         file::policy::{ForwardTokenFile, PolicyFile},
         problem::{Findings, Place},
     },
-    header::HeaderTarget,
+    header::{HeaderTarget, plain},
     policy::ForwardToken,
     provider::{ClaimFrom, ClaimRule, Provider},
 };
@@ -117,7 +117,7 @@ fn headers_of(provider: &Provider) -> impl Iterator<Item = &HeaderTarget> {
     of_claims.chain(&provider.payload_header)
 }
 
-/// Hyphen and underscore count as one.
+/// Hyphen, underscore and what else is no letter or digit count as one.
 fn fold(header: &HeaderTarget) -> String {
-    header.as_str().replace('_', "-")
+    plain(header.as_str()).into_owned()
 }

@@ -30,6 +30,7 @@ fn one_provider_sets_a_header_once() {
         &[&format!("8:24: providers[0].claim_to_headers[1].header: {taken}")],
     );
     refused(&with(&format!("{rule}\n- {{claim: b, header: x_a}}")), &["8:24: "]);
+    refused(&with(&format!("{rule}\n- {{claim: b, header: x.a}}")), &["8:24: "]);
     refused(
         &with(&format!("{rule}\npayload_header: x-a")),
         &[&format!("8:19: providers[0].payload_header: {taken}")],
@@ -38,7 +39,7 @@ fn one_provider_sets_a_header_once() {
 
 #[test]
 fn the_forwarded_token_has_a_header_of_its_own() {
-    let text = with("payload_header: x-a")
+    let text = with("payload_header: x.a")
         + "\npolicies: [{name: p, providers: [okta], forward_token: {header: X-A}}]";
     refused(
         &text,

@@ -73,6 +73,7 @@ fn a_token_is_not_read_from_a_header_that_the_config_sets_or_strips() {
     let text = with_policy("providers: [okta], token_from: [{header: x-user-id}]");
     let message = "63: policies[0].token_from[0].header: a header that this config sets or strips";
     refused(&(text.clone() + "\nstrip_headers: [x_user_id]"), &[&format!("7:{message}")]);
+    refused(&(text.clone() + "\nstrip_headers: [x.user_id]"), &[&format!("7:{message}")]);
     let forward = "providers: [okta], token_from: [{header: x-t}], forward_token: {header: X-T}";
     refused(&with_policy(forward), &[&format!("7:{message}")]);
     accepted(&(text + "\nstrip_headers: [x-user]"));
