@@ -14,33 +14,19 @@
     reason = "a benchmark that cannot go on has failed"
 )]
 
+#[path = "support/direct.rs"]
+mod direct;
 #[path = "../tests/support/keys.rs"]
 mod keys;
 
-use std::{
-    cell::Cell,
-    pin::pin,
-    task::{Context, Poll, Waker},
-    time::Duration,
-};
+use std::cell::Cell;
 
 use bytes::Bytes;
-use claimgate::{
-    clock::Clock,
-    config::load::load,
-    grpc::{Authorizer, Call},
-    jwks::{
-        algorithm::Algorithm,
-        key::{Key, Origin},
-        store::KeyStore,
-    },
-    snapshot::cell::SnapshotCell,
-    telemetry::{metrics::Metrics, references::References},
-    token_cache::TokenCache,
-};
+use claimgate::{clock::Clock, grpc::Authorizer};
+use direct::{Signed, allowed, ask};
 use divan::{AllocProfiler, Bencher};
 use envoy_types::pb::envoy::service::auth::v3::{
-    AttributeContext, CheckRequest, CheckResponse,
+    AttributeContext, CheckRequest,
     attribute_context::{HttpRequest, Request},
 };
 use keys::TestKey;
@@ -51,7 +37,6 @@ use serde_json::json;
 static ALLOCATOR: AllocProfiler<mimalloc::MiMalloc> = AllocProfiler::new(mimalloc::MiMalloc);
 
 const ALGORITHMS: [&str; 3] = ["RS256", "ES256", "EdDSA"];
-const BUDGET: Duration = Duration::from_secs(1);
 
 const CACHE: u64 = 512 * 1024 * 1024;
 const CROWD: usize = 100_000;
@@ -86,12 +71,8 @@ fn new(bencher: Bencher<'_, '_>, alg: &'static str) {
 
 #[divan::bench(args = ALGORITHMS)]
 fn verify(bencher: Bencher<'_, '_>, alg: &'static str) {
-    let key = TestKey::new(alg);
-    let message = vec![b'a'; 700];
-    let signature = key.sign(&message);
-    let parsed = Key::parse(&key.jwk().to_string(), Origin::Network).expect("a key");
-    let algorithm = Algorithm::parse(alg).expect("an algorithm");
-    bencher.bench_local(|| assert!(parsed.verifies(algorithm, &message, &signature)));
+    let mut signed = Signed::new(&TestKey::new(alg), 500);
+    bencher.bench_local(|| signed.verify());
 }
 
 #[divan::bench]
@@ -154,22 +135,6 @@ fn check(bencher: Bencher<'_, '_>, alg: &'static str, cache: u64) {
     bencher.bench_local(|| ask(&authorizer, &request));
 }
 
-/// What is measured is an allow.
-fn allowed(authorizer: &Authorizer, request: &Bytes) {
-    let answer = CheckResponse::decode(&*ask(authorizer, request)).expect("an answer");
-    assert_eq!(answer.status.expect("a status").code, 0, "not allowed");
-}
-
-/// One check, which has no key to wait for.
-fn ask(authorizer: &Authorizer, request: &Bytes) -> Vec<u8> {
-    let call = Call { message: Some(request.clone()), authority: None };
-    let answer = pin!(authorizer.check(call, BUDGET));
-    match answer.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => panic!("a check waits"),
-    }
-}
-
 fn authorizer(key: &TestKey, cache: u64) -> Authorizer {
     under(key, cache, "")
 }
@@ -196,17 +161,7 @@ default_policy: bench
 "
     );
     std::fs::write(&file, config).expect("a config");
-    let clock = Clock::start();
-    let loaded = load(&file).expect("a good config");
-    Authorizer {
-        cell: SnapshotCell::new(loaded.into_snapshot(1, clock.wall())).into(),
-        store: KeyStore::default().into(),
-        tokens: TokenCache::new(cache),
-        metrics: Metrics::new().expect("metrics").into(),
-        references: References::default(),
-        clock,
-        namespace: "claimgate".to_owned(),
-    }
+    direct::authorizer(&file, cache)
 }
 
 /// A CheckRequest of about 1.5 KiB with the headers of a browser.

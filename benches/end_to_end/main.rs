@@ -15,8 +15,11 @@
     reason = "a benchmark that cannot go on has failed, and it measures time"
 )]
 
+#[path = "../support/direct.rs"]
+mod direct;
 mod floor;
 mod gateway;
+mod in_process;
 #[path = "../../tests/support/keys.rs"]
 mod keys;
 mod load;

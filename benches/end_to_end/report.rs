@@ -3,8 +3,10 @@
 use std::{fmt::Write as _, fs, path::Path, process::Command};
 
 use crate::{
-    Size, plot,
-    runs::{Pairs3, Results, median},
+    Size,
+    in_process::{InProcess, New},
+    plot,
+    runs::{Pairs3, Results, median, ratios},
 };
 
 pub(crate) fn write(folder: &Path, size: &Size, results: &Results) {
@@ -13,6 +15,7 @@ pub(crate) fn write(folder: &Path, size: &Size, results: &Results) {
     fs::write(plots.join("cpu.svg"), cpu_plot(results)).unwrap();
     fs::write(plots.join("latency.svg"), latency_plot(results)).unwrap();
     let mut text = head(size);
+    in_process(&mut text, &results.in_process, size);
     cpu(&mut text, results);
     envoy(&mut text, results);
     latency(&mut text, &results.half);
@@ -57,6 +60,30 @@ fn envoy_version() -> String {
 fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     output.map_or_else(|_| "unknown".into(), |o| String::from_utf8_lossy(&o.stdout).trim().into())
+}
+
+fn in_process(text: &mut String, seen: &InProcess, size: &Size) {
+    write!(
+        text,
+        "## In process\n\nCheckRequest bytes in to CheckResponse bytes out, without a network. Each request comes fresh, as from its\n\
+         socket; a new token is one that was never seen, with the cache on.\n\n\
+         | ES256 | a check |\n|---|---|\n\
+         | one token, seen before | {:.2} µs |\n\
+         | {} tokens, seen before, in no order | {:.2} µs |\n\
+         | checks of two threads, as a multiple of one | {:.2} |\n\n\
+         | new token | a check | bare verify | over it |\n|---|---|---|---|\n",
+        median(&seen.hot),
+        size.cached,
+        median(&seen.crowd),
+        median(&seen.two_threads),
+    )
+    .unwrap();
+    for New { alg, check, verify } in &seen.new {
+        let over: Vec<f64> = check.iter().zip(verify).map(|(c, v)| c - v).collect();
+        let (check, verify, over) = (median(check), median(verify), median(&over));
+        writeln!(text, "| {alg} | {check:.1} µs | {verify:.1} µs | {over:+.1} µs |").unwrap();
+    }
+    text.push('\n');
 }
 
 fn cpu(text: &mut String, results: &Results) {
@@ -106,50 +133,53 @@ fn latency(text: &mut String, half: &Pairs3) {
         half.rate
     )
     .unwrap();
-    for (index, name) in ["p50", "p99", "p99.9"].iter().enumerate() {
-        let column = |runs: &[[f64; 3]]| runs.iter().map(|run| run[index]).collect::<Vec<_>>();
-        let (floor, ours) = (column(&half.floor), column(&half.ours));
-        let ratios: Vec<f64> = ours.iter().zip(&floor).map(|(o, f)| o / f).collect();
-        let (floor, ours, ratio) = (median(&floor), median(&ours), median(&ratios));
-        writeln!(text, "| {name} | {floor:.3} ms | {ours:.3} ms | {ratio:.2} |").unwrap();
-    }
+    compared(text, &half.floor, &half.ours);
     text.push_str("\n![p99 against load](benchmarks/latency.svg)\n\n");
+}
+
+/// Lines of p50, p99 and p99.9: medians of both, and of the ratios of pairs.
+fn compared(text: &mut String, base: &[[f64; 3]], other: &[[f64; 3]]) {
+    let ratios = ratios(other, base);
+    for (at, name) in ["p50", "p99", "p99.9"].iter().enumerate() {
+        let column =
+            |runs: &[[f64; 3]]| median(&runs.iter().map(|run| run[at]).collect::<Vec<_>>());
+        let (base, other, ratio) = (column(base), column(other), ratios[at]);
+        writeln!(text, "| {name} | {base:.3} ms | {other:.3} ms | {ratio:.2} |").unwrap();
+    }
 }
 
 fn scale(text: &mut String, size: &Size, results: &Results) {
     let scale = &results.scale;
-    let (one, all, reload) = (scale.one, scale.all, scale.during_reload);
     write!(
         text,
-        "## Scale\n\n{} providers over 100 key sets, {} cached tokens, {:.0} checks/s.\n\n\
+        "## Scale\n\n{} providers over 100 key sets, {} cached tokens.\n\n\
          | | measured |\n|---|---|\n\
          | resident memory, one provider, idle | {:.0} MiB |\n\
          | resident memory, all providers and tokens | {:.0} MiB |\n\
          | from the start of the process to its first connection, 1,000 providers | {:.0} ms |\n\
          | the same, all providers | {:.0} ms |\n\
-         | from the change of the file to the new config, all providers | {:.0} ms |\n\
-         | p50, p99, p99.9 of one provider and one token | {:.3}, {:.3}, {:.3} ms |\n\
-         | p50, p99, p99.9 of all | {:.3}, {:.3}, {:.3} ms |\n\
-         | p50, p99, p99.9 of all, over a reload | {:.3}, {:.3}, {:.3} ms |\n",
+         | from the change of the file to the new config, all providers | {:.0} ms |\n\n\
+         An open schedule of {:.0} checks/s, in turns:\n\n\
+         | | one provider, one token | all | ratio |\n|---|---|---|---|\n",
         size.providers,
         size.cached,
-        scale.rate,
         scale.idle_memory,
         scale.full_memory,
         scale.start_of_a_thousand,
         scale.start_of_all,
-        scale.reload,
-        one[0],
-        one[1],
-        one[2],
-        all[0],
-        all[1],
-        all[2],
-        reload[0],
-        reload[1],
-        reload[2],
+        median(&scale.reload),
+        scale.rate,
     )
     .unwrap();
+    compared(text, &scale.one, &scale.all);
+    let seconds = size.seconds.max(4);
+    write!(
+        text,
+        "\n{seconds} seconds of all in which nothing changes, and {seconds} seconds with a reload of all:\n\n\
+         | | nothing changes | reload | ratio |\n|---|---|---|---|\n"
+    )
+    .unwrap();
+    compared(text, &scale.steady, &scale.reloading);
 }
 
 fn cpu_plot(results: &Results) -> String {

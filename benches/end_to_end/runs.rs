@@ -3,14 +3,13 @@
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use claimgate::jwks::{
-    algorithm::Algorithm,
-    key::{Key, Origin},
-};
 use tempfile::TempDir;
 
 use crate::{
-    Size, gateway,
+    Size,
+    direct::Signed,
+    gateway,
+    in_process::{self, InProcess},
     keys::TestKey,
     load::{self, Outcome},
     process::Process,
@@ -23,6 +22,7 @@ pub(crate) const CACHE: &str = "268435456";
 
 /// Everything that the report shows.
 pub(crate) struct Results {
+    pub(crate) in_process: InProcess,
     pub(crate) paths: Vec<Pairs>,
     /// Requests a second through Envoy, by what decides.
     pub(crate) envoy: Vec<(String, Vec<f64>)>,
@@ -76,6 +76,7 @@ pub(crate) async fn warm(size: Size) {
 
 pub(crate) async fn all(size: Size) -> Results {
     let bench = Bench::new(size).await;
+    let in_process = in_process::run(&bench.keys, &bench.config(), &size);
     let mut paths = vec![bench.warm().await];
     for (key, work) in &bench.keys {
         paths.push(bench.new_tokens(key, work).await);
@@ -85,7 +86,7 @@ pub(crate) async fn all(size: Size) -> Results {
     let half = bench.at(saturation / 2.0).await;
     let curve = bench.curve(saturation).await;
     let scale = scale::run(&bench.keys[1].0, &size).await;
-    Results { paths, envoy, half, curve, scale }
+    Results { in_process, paths, envoy, half, curve, scale }
 }
 
 impl Bench {
@@ -238,19 +239,24 @@ async fn measured(process: &Process, frames: &Arc<Vec<Bytes>>, count: usize) -> 
     ((process.cpu() - before) * 1e6 / count as f64, run.rate())
 }
 
+/// Of p50, p99 and p99.9, each the median of the ratios of pairs.
+pub(crate) fn ratios(ours: &[[f64; 3]], floor: &[[f64; 3]]) -> [f64; 3] {
+    [0, 1, 2].map(|at| {
+        let pairs = ours.iter().zip(floor).map(|(ours, floor)| ours[at] / floor[at]);
+        median(&pairs.collect::<Vec<_>>())
+    })
+}
+
 pub(crate) fn three(run: &Outcome) -> [f64; 3] {
     [0.5, 0.99, 0.999].map(|part| run.percentile(part))
 }
 
-/// One verify with a parsed key, in microseconds.
+/// One bare verify, in microseconds.
 fn verify(key: &TestKey) -> f64 {
-    let message = vec![b'a'; 500];
-    let signature = key.sign(&message);
-    let parsed = Key::parse(&key.jwk().to_string(), Origin::Network).unwrap();
-    let algorithm = Algorithm::parse(key.alg).unwrap();
-    let run = || {
+    let mut signed = Signed::new(key, 500);
+    let mut run = || {
         let begun = Instant::now();
-        (0..2000).for_each(|_| assert!(parsed.verifies(algorithm, &message, &signature)));
+        (0..2000).for_each(|_| signed.verify());
         begun.elapsed().as_secs_f64() * 1e6 / 2000.0
     };
     median(&[run(), run(), run(), run(), run()])

@@ -13,7 +13,7 @@ use crate::{
     keys::TestKey,
     load,
     process::Process,
-    runs::{CACHE, three},
+    runs::{CACHE, ratios, three},
     workload::{self, Workload},
 };
 
@@ -23,13 +23,18 @@ pub(crate) struct Scale {
     pub(crate) start_of_a_thousand: f64,
     pub(crate) start_of_all: f64,
     pub(crate) full_memory: f64,
-    pub(crate) reload: f64,
-    pub(crate) one: [f64; 3],
-    pub(crate) all: [f64; 3],
-    pub(crate) during_reload: [f64; 3],
+    pub(crate) reload: Vec<f64>,
+    /// p50, p99 and p99.9 of one provider and one token, and of all, in turns.
+    pub(crate) one: Vec<[f64; 3]>,
+    pub(crate) all: Vec<[f64; 3]>,
+    /// The same of all while nothing changes, and over a reload, in turns.
+    pub(crate) steady: Vec<[f64; 3]>,
+    pub(crate) reloading: Vec<[f64; 3]>,
     pub(crate) rate: f64,
 }
 
+/// Checks a second of each run.
+const RATE: f64 = 8_000.0;
 /// Key sets of the large config.
 const SETS: usize = 100;
 
@@ -39,15 +44,13 @@ pub(crate) async fn run(key: &TestKey, size: &Size) -> Scale {
         let path = folder.path().join(format!("set-{set}.json"));
         std::fs::write(path, key.jwks().to_string()).unwrap();
     }
-    let config = |count| write(folder.path(), count, "");
-    let rate = 8_000.0;
+    let config = |count| write(folder.path(), folder.path(), count, "");
 
-    let small = Process::claimgate(&config(1), CACHE).await;
+    let small = folder.path().join("small");
+    std::fs::create_dir(&small).unwrap();
+    let small = Process::claimgate(&write(&small, folder.path(), 1, ""), CACHE).await;
     let idle_memory = small.memory();
     let one_token = Workload::new(key, 1, 1);
-    load::open(small.grpc, &one_token.frames, rate, 1).await;
-    let one = three(&load::open(small.grpc, &one_token.frames, rate, size.seconds).await);
-    drop(small);
 
     let thousand = Process::claimgate(&config(1000), CACHE).await;
     let start_of_a_thousand = milliseconds(thousand.started_in);
@@ -58,15 +61,17 @@ pub(crate) async fn run(key: &TestKey, size: &Size) -> Scale {
     let large = Process::claimgate(&config(size.providers), CACHE).await;
     let start_of_all = milliseconds(large.started_in);
     load::closed(large.grpc, &work.frames, work.frames.len()).await;
-    let all = three(&load::open(large.grpc, &work.frames, rate, size.seconds).await);
     let full_memory = large.memory();
 
-    let (grpc, frames, seconds) = (large.grpc, work.frames.clone(), size.seconds.max(4));
-    let loaded = tokio::spawn(async move { load::open(grpc, &frames, rate, seconds).await });
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    write(folder.path(), size.providers, "# changed\n");
-    let reload = milliseconds(generation_2(&large).await);
-    let during_reload = three(&loaded.await.unwrap());
+    let (mut one, mut all) = (Vec::new(), Vec::new());
+    for _ in 0..size.pairs {
+        let seconds = size.seconds;
+        one.push(three(&load::open(small.grpc, &one_token.frames, RATE, seconds).await));
+        all.push(three(&load::open(large.grpc, &work.frames, RATE, seconds).await));
+    }
+    drop(small);
+
+    let (steady, reloading, reload) = reloads(&large, &work, folder.path(), size).await;
     let scale = Scale {
         idle_memory,
         start_of_a_thousand,
@@ -75,26 +80,46 @@ pub(crate) async fn run(key: &TestKey, size: &Size) -> Scale {
         reload,
         one,
         all,
-        during_reload,
-        rate,
+        steady,
+        reloading,
+        rate: RATE,
     };
     scale.print();
     scale
 }
 
+/// Runs in which nothing changes and runs over a reload, in turns, and how long each reload took.
+async fn reloads(
+    large: &Process,
+    work: &Workload,
+    folder: &Path,
+    size: &Size,
+) -> (Vec<[f64; 3]>, Vec<[f64; 3]>, Vec<f64>) {
+    let (mut steady, mut reloading, mut reload) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in 0..size.pairs {
+        let (grpc, frames, seconds) = (large.grpc, work.frames.clone(), size.seconds.max(4));
+        steady.push(three(&load::open(grpc, &frames, RATE, seconds).await));
+        let loaded = tokio::spawn(async move { load::open(grpc, &frames, RATE, seconds).await });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        write(folder, folder, size.providers, &format!("# changed {pair}\n"));
+        reload.push(milliseconds(generation(large, pair + 2).await));
+        reloading.push(three(&loaded.await.unwrap()));
+    }
+    (steady, reloading, reload)
+}
+
 impl Scale {
     fn print(&self) {
         println!(
-            "idle {:.0} MiB, full {:.0} MiB; start {:.0} ms (1,000), {:.0} ms (all); reload {:.0} ms; \
-             p50, p99, p99.9 ms: one {:?}, all {:?}, reload {:?}",
+            "idle {:.0} MiB, full {:.0} MiB; start {:.0} ms (1,000), {:.0} ms (all); reload {:.0?} ms; \
+             p50, p99, p99.9 as ratios: all to one {:.2?}, over a reload to steady {:.2?}",
             self.idle_memory,
             self.full_memory,
             self.start_of_a_thousand,
             self.start_of_all,
             self.reload,
-            self.one,
-            self.all,
-            self.during_reload
+            ratios(&self.all, &self.one),
+            ratios(&self.reloading, &self.steady),
         );
     }
 }
@@ -103,11 +128,11 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Writes a config of `count` providers, replacing the file at once.
-fn write(folder: &Path, count: usize, head: &str) -> std::path::PathBuf {
+/// Writes a config of `count` providers with the sets of a folder, replacing the file at once.
+fn write(folder: &Path, sets: &Path, count: usize, head: &str) -> std::path::PathBuf {
     let mut text = format!("{head}providers:\n");
     for n in 0..count {
-        let set = folder.join(format!("set-{}.json", n % SETS));
+        let set = sets.join(format!("set-{}.json", n % SETS));
         text.push_str(&workload::provider(n, &format!("file: {}", set.display())));
     }
     let names: Vec<String> = (0..count).map(|n| format!("p{n}")).collect();
@@ -119,12 +144,13 @@ fn write(folder: &Path, count: usize, head: &str) -> std::path::PathBuf {
     file
 }
 
-/// How long it takes until the second config is served.
-async fn generation_2(process: &Process) -> Duration {
+/// How long it takes until this config is served.
+async fn generation(process: &Process, generation: usize) -> Duration {
+    let line = format!("claimgate_config_generation {generation}\n");
     let begun = Instant::now();
     loop {
         let metrics = exchange(process.http, get("/metrics", &[]).unwrap()).await.unwrap();
-        if metrics.body().contains("claimgate_config_generation 2") {
+        if metrics.body().contains(&line) {
             return begun.elapsed();
         }
         assert!(begun.elapsed() < Duration::from_secs(60), "no reload");

@@ -1,0 +1,133 @@
+//! Checks without a network: bytes in to bytes out, with the allocator of the binary.
+//!
+//! `benches/check.rs` counts their allocations.
+
+use std::{
+    path::Path,
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use claimgate::grpc::Authorizer;
+
+use crate::{
+    Size,
+    direct::{Signed, allowed, ask, authorizer},
+    keys::TestKey,
+    runs::median,
+    workload::Workload,
+};
+
+/// Each figure once for each pair.
+pub(crate) struct InProcess {
+    /// Microseconds of a check of the one token that is asked about.
+    pub(crate) hot: Vec<f64>,
+    /// Of one of many that were seen before.
+    pub(crate) crowd: Vec<f64>,
+    pub(crate) new: Vec<New>,
+    /// Checks of two threads in the time in which one made one.
+    pub(crate) two_threads: Vec<f64>,
+}
+
+/// Tokens that were not seen before, and the bare verification.
+pub(crate) struct New {
+    pub(crate) alg: &'static str,
+    pub(crate) check: Vec<f64>,
+    pub(crate) verify: Vec<f64>,
+}
+
+/// Room for every token of every run.
+const CACHE: u64 = 1 << 30;
+/// Checks that are timed together; the request of each comes fresh from its socket before.
+const BATCH: usize = 64;
+
+pub(crate) fn run(keys: &[(TestKey, Workload)], config: &Path, size: &Size) -> InProcess {
+    let (key, work) = &keys[1];
+    let server = authorizer(config, CACHE);
+    let one = vec![message(&work.frames[0]); BATCH];
+    allowed(&server, &one[0]);
+    let crowd: Vec<Bytes> = Workload::new(key, size.cached, 1).frames.iter().map(message).collect();
+    crowd.iter().for_each(|request| drop(ask(&server, request)));
+    // In an order in which no neighbour helps.
+    let mixed = |n: usize| crowd[n * 7919 % crowd.len()].clone();
+    let mixed: Vec<Bytes> = (0..size.through_envoy).map(mixed).collect();
+    let mut seen = InProcess {
+        hot: Vec::new(),
+        crowd: Vec::new(),
+        new: keys.iter().map(|(key, _)| New::of(key.alg)).collect(),
+        two_threads: Vec::new(),
+    };
+    for _ in 0..size.pairs {
+        let hot: Vec<f64> = (0..300).map(|_| micros(&server, &one)).collect();
+        seen.hot.push(median(&hot));
+        seen.crowd.push(micros(&server, &mixed));
+        let alone = together(&server, &mixed, 1);
+        seen.two_threads.push(2.0 * alone / together(&server, &mixed, 2));
+        for (new, (key, work)) in seen.new.iter_mut().zip(keys) {
+            new.pair(key, work, config);
+        }
+    }
+    seen.print();
+    seen
+}
+
+impl New {
+    fn of(alg: &'static str) -> Self {
+        Self { alg, check: Vec::new(), verify: Vec::new() }
+    }
+
+    fn pair(&mut self, key: &TestKey, work: &Workload, config: &Path) {
+        let mut signed = Signed::new(key, 500);
+        let begun = Instant::now();
+        (0..2000).for_each(|_| signed.verify());
+        self.verify.push(begun.elapsed().as_secs_f64() * 1e6 / 2000.0);
+        let server = authorizer(config, CACHE);
+        let requests: Vec<Bytes> = work.frames.iter().take(4000).map(message).collect();
+        let (first, rest) = requests.split_at(requests.len() / 2);
+        micros(&server, first);
+        self.check.push(micros(&server, rest));
+    }
+}
+
+impl InProcess {
+    fn print(&self) {
+        let (hot, crowd, two) = (median(&self.hot), median(&self.crowd), median(&self.two_threads));
+        println!("in process: hot {hot:.2} µs, crowd {crowd:.2} µs, two threads {two:.2} x one");
+        for New { alg, check, verify } in &self.new {
+            println!("in process: new {alg} {:.1} µs, verify {:.1}", median(check), median(verify));
+        }
+    }
+}
+
+/// A frame without its prefix.
+fn message(frame: &Bytes) -> Bytes {
+    frame.slice(5..)
+}
+
+/// Microseconds of one check, on average.
+fn micros(server: &Authorizer, requests: &[Bytes]) -> f64 {
+    let mut took = Duration::ZERO;
+    for batch in requests.chunks(BATCH) {
+        let fresh: Vec<Bytes> = batch.iter().map(|b| Bytes::copy_from_slice(b)).collect();
+        let begun = Instant::now();
+        fresh.iter().for_each(|request| drop(ask(server, request)));
+        took += begun.elapsed();
+    }
+    took.as_secs_f64() * 1e6 / requests.len() as f64
+}
+
+/// Microseconds of one check, where so many threads make all of them at once.
+fn together(server: &Authorizer, requests: &[Bytes], threads: usize) -> f64 {
+    let start = Barrier::new(threads);
+    let run = || {
+        start.wait();
+        micros(server, requests)
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        let took: Vec<f64> = threads.into_iter().map(|t| t.join().unwrap()).collect();
+        took.iter().sum::<f64>() / took.len() as f64
+    })
+}
