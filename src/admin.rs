@@ -5,8 +5,8 @@ pub mod status;
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
-    response::IntoResponse,
+    http::{HeaderName, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use tokio::net::TcpListener;
@@ -34,13 +34,24 @@ async fn readyz(State(status): State<Status>) -> impl IntoResponse {
     }
 }
 
-async fn metrics(State(status): State<Status>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], status.metrics())
+async fn metrics(State(status): State<Status>) -> Response {
+    let text = aside(move || status.metrics()).await;
+    text.map(|text| (METRICS, text)).into_response()
 }
 
-async fn show(State(status): State<Status>) -> impl IntoResponse {
-    match serde_json::to_string(&status.report()) {
-        Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+async fn show(State(status): State<Status>) -> Response {
+    let report = aside(move || serde_json::to_string(&status.report()).map_err(|_| FAILED));
+    report.await.flatten().map(|json| (JSON, json)).into_response()
 }
+
+/// What lists every provider takes long where there are many: beside the threads that answer.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StatusCode> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| FAILED)
+}
+
+const FAILED: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+const METRICS: [(HeaderName, &str); 1] =
+    [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+const JSON: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "application/json")];

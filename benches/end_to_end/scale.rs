@@ -154,6 +154,7 @@ async fn generation(process: &Process, generation: usize) -> Duration {
             return begun.elapsed();
         }
         assert!(begun.elapsed() < Duration::from_secs(60), "no reload");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // Seldom, since the answer takes long with so many providers.
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
