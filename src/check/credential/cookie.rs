@@ -46,9 +46,11 @@ fn cookies<'a>(headers: &Headers<'a>) -> impl Iterator<Item = &'a [u8]> {
     headers.values("cookie").flat_map(|line| line.split(|b| *b == b';')).map(<[u8]>::trim_ascii)
 }
 
-/// What stands between two semicolons is one cookie, but some upstreams begin another at a comma,
-/// a space, a quote or any other byte that no value has (RFC 6265 section 4.1.1).
+/// What stands between two semicolons is one cookie, but some upstreams begin another at a comma.
+/// Where there is a space, a quote or another byte that no value has (RFC 6265 section 4.1.1), some
+/// skip what they cannot read: there each `=` may end a name.
 fn reading(cookie: &[u8], name: &str) -> Reading {
+    let is_odd = cookie.iter().any(|b| is_no_value(*b));
     let mut rest = cookie;
     let mut is_first = true;
     while let Some((written, value)) = pair(rest) {
@@ -58,12 +60,9 @@ fn reading(cookie: &[u8], name: &str) -> Reading {
             Reading::Exact | Reading::Lax => return Reading::Lax,
             Reading::Other => {}
         }
-        let end = value.iter().position(|b| ends_value(*b)).unwrap_or(value.len());
-        let (plain, next) = value.split_at(end);
-        // Where a name ends in what no name has, or a value in a quote, some skip a byte and read on.
-        let is_skipped = written.last().is_none_or(|b| is_edge(*b))
-            || plain.ends_with(b"=") && next.starts_with(b"\"");
-        rest = if is_skipped { value } else { next };
+        let is_skipped = is_odd || written.last().is_none_or(|b| is_edge(*b));
+        let comma = || value.iter().position(|b| *b == b',').unwrap_or(value.len());
+        rest = value.get(if is_skipped { 0 } else { comma() }..).unwrap_or_default();
         is_first = false;
     }
     Reading::Other
@@ -84,8 +83,8 @@ fn has_inner(written: &[u8], name: &str) -> bool {
     start > 0 && read(written.get(start..).unwrap_or_default(), name) != Reading::Other
 }
 
-fn ends_value(byte: u8) -> bool {
-    !byte.is_ascii_graphic() || matches!(byte, b'"' | b',' | b'\\' | b'!')
+fn is_no_value(byte: u8) -> bool {
+    !byte.is_ascii_graphic() || matches!(byte, b'"' | b'\\' | b'!')
 }
 
 #[cfg(test)]
@@ -127,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_a_lax_upstream_reads_as_the_cookie_is_found_and_is_no_token() {
-        let odd: [&[u8]; 30] = [
+        let odd: [&[u8]; 31] = [
             b"\xC2\xA0sid=t",
             b"\xC2\x85sid=t",
             b"\xE3\x80\x80sid=t",
@@ -157,6 +156,7 @@ mod tests {
             b"a =sid=t",
             b"a=sid=\"t\"",
             b"a=b=sid=\"t\"",
+            b"a=sid =t",
             b"\xFFsid=\xFF",
         ];
         for odd in odd {
