@@ -7,6 +7,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use tonic::{Status, body::Body, codegen::Service as _};
 use tonic_health::pb::health_server::{Health, HealthServer};
 
@@ -39,13 +40,22 @@ pub(super) async fn answer<H: Health>(
 /// One call of `Check`. Only a caller that is gone gets no CheckResponse.
 async fn check(request: Request<Incoming>, authorizer: &Authorizer) -> Response<Answer> {
     let (head, body) = request.into_parts();
-    match frame::read(body).await {
+    let (read, left) = timed(frame::read(body), budget(&head.headers)).await;
+    match read {
         Ok(message) => {
             let call = Call { message, authority: head.uri.into_parts().authority };
-            frame::response(&authorizer.check(call, budget(&head.headers)).await)
+            frame::response(&authorizer.check(call, left).await)
         }
         Err(_) => Status::cancelled("").into_http().map(Answer::Tonic),
     }
+}
+
+/// What `work` gives, and what it left of `budget`. Work that takes longer is not cut short: what
+/// comes after it decides without waiting.
+async fn timed<T>(work: impl Future<Output = T>, budget: Duration) -> (T, Duration) {
+    let began = Instant::now();
+    let output = work.await;
+    (output, budget.saturating_sub(began.elapsed()))
 }
 
 /// Half of `grpc-timeout`: the rest is for queueing on the way here and back, so that the answer is
@@ -85,6 +95,15 @@ mod tests {
             value.parse().unwrap(),
         )]);
         assert_eq!(budget(&headers), expected, "{value}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_comes_slowly_uses_up_the_budget() {
+        for (read, left) in [(0, 100), (30, 70), (100, 0), (4000, 0)] {
+            let work = tokio::time::sleep(Duration::from_millis(read));
+            let (_, rest) = timed(work, Duration::from_millis(100)).await;
+            assert_eq!(rest, Duration::from_millis(left), "{read} ms");
+        }
     }
 
     #[test]
