@@ -19,16 +19,16 @@ use tokio::{sync::Notify, task, time};
 use crate::config::{
     disk::Fingerprint,
     load::{self, Loaded, Reading},
-    problem::Problems,
+    problem::{Place, Problem, Problems},
 };
 
 /// What the watcher knows of the config that is served.
 #[derive(Debug, Clone)]
 pub struct WatchState {
-    /// The bytes that are served.
-    served: Fingerprint,
-    /// The bytes last looked at, served or refused.
-    tried: Fingerprint,
+    /// The bytes that are served. None if nobody can tell.
+    served: Option<Fingerprint>,
+    /// The bytes last looked at, served or refused. None if they are to be looked at again.
+    tried: Option<Fingerprint>,
     /// The side files of those.
     side: BTreeSet<PathBuf>,
 }
@@ -36,7 +36,7 @@ pub struct WatchState {
 impl From<&Loaded> for WatchState {
     fn from(loaded: &Loaded) -> Self {
         let Loaded { fingerprint, side, compiled: _, config_hash: _, inputs: _ } = loaded;
-        Self { served: *fingerprint, tried: *fingerprint, side: side.clone() }
+        Self { served: Some(*fingerprint), tried: Some(*fingerprint), side: side.clone() }
     }
 }
 
@@ -68,20 +68,63 @@ pub async fn watch(
     loop {
         // First follow, then look: what changes in between is an event.
         folders = follow(folders, path.clone(), state.side.clone(), events.clone()).await;
-        let before = state.clone();
-        if has_changed(&path, &state).await
-            && let Some(reading) = settled(|| take(path.clone())).await
-            && let Some(reload) = judge(reading, &mut state).await
-        {
-            let on_change = on_change.clone();
-            if blocking(move || on_change(reload)).await.is_some() {
-                continue;
+        let news = news(&path, &mut state).await;
+        match tell(news, &mut state, &on_change).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(Lost) => {
+                let (path, on_change) = (path.clone(), on_change.clone());
+                // Should this be lost, too, the log has the panic.
+                let _ = blocking(move || on_change(Reload::Refused(failed(&path)))).await;
             }
-            // It panicked, so that nobody can tell what is served: the next poll tries again.
-            state = before;
         }
         next_reason(&events).await;
     }
+}
+
+/// Tells what is new. Whether anything was.
+async fn tell<F>(
+    news: Result<Option<Reload>, Lost>,
+    state: &mut WatchState,
+    on_change: &Arc<F>,
+) -> Result<bool, Lost>
+where
+    F: Fn(Reload) + Send + Sync + 'static,
+{
+    match news {
+        Ok(None) => Ok(false),
+        Ok(Some(reload)) => {
+            let on_change = on_change.clone();
+            let told = blocking(move || on_change(reload)).await;
+            if told.is_err() {
+                // Before or after the swap? Whatever stands there next is to be applied.
+                (state.served, state.tried) = (None, None);
+            }
+            told.map(|()| true)
+        }
+        Err(Lost) => {
+            state.tried = None;
+            Err(Lost)
+        }
+    }
+}
+
+/// One look at the files.
+async fn news(path: &Arc<Path>, state: &mut WatchState) -> Result<Option<Reload>, Lost> {
+    if !has_changed(path, state).await? {
+        return Ok(None);
+    }
+    match settled(|| take(path.clone())).await? {
+        Some(reading) => judge(reading, state).await,
+        None => Ok(None),
+    }
+}
+
+fn failed(path: &Path) -> Problems {
+    let place = Place::start_of(&path.to_string_lossy());
+    let message = "claimgate itself failed on this config, and the log says where; it is tried \
+                   again within 10 s";
+    Problems::new(vec![Problem::new(&place, message)])
 }
 
 /// Waits for an event and the quiet after it, or for the next poll.
@@ -93,65 +136,75 @@ async fn next_reason(events: &Notify) {
     }
 }
 
-async fn has_changed(path: &Arc<Path>, state: &WatchState) -> bool {
+async fn has_changed(path: &Arc<Path>, state: &WatchState) -> Result<bool, Lost> {
     let (path, side) = (path.clone(), state.side.clone());
-    let now = blocking(move || load::fingerprint(&path, &side)).await;
-    now.is_some_and(|now| now != state.tried)
+    let now = blocking(move || load::fingerprint(&path, &side)).await?;
+    Ok(state.tried != Some(now))
 }
 
-async fn take(path: Arc<Path>) -> Option<Reading> {
+async fn take(path: Arc<Path>) -> Result<Reading, Lost> {
     blocking(move || Reading::take(&path)).await
 }
 
 /// Reads until two readings in succession agree: a file that is half-written can be good YAML.
-/// None if they never do, or if reading failed; the next event or poll tries again.
-async fn settled<R, F>(mut take: impl FnMut() -> F) -> Option<R>
+/// None if they never do; the next event or poll tries again.
+async fn settled<R, F>(mut take: impl FnMut() -> F) -> Result<Option<R>, Lost>
 where
-    R: Fingerprinted,
-    F: Future<Output = Option<R>>,
+    R: Readable,
+    F: Future<Output = Result<R, Lost>>,
 {
     let mut last = take().await?;
     for _ in 0..MAX_READINGS {
         time::sleep(BETWEEN_READINGS).await;
         let next = take().await?;
         if next.fingerprint() == last.fingerprint() {
-            return Some(next);
+            return Ok(Some(next));
         }
         last = next;
     }
     tracing::warn!("the config is written without a pause; it is not applied before it rests");
-    None
+    Ok(None)
 }
 
-/// Something read whose bytes can be compared.
-trait Fingerprinted {
+/// Something read whose bytes can be compared, and may be a config.
+trait Readable: Send + 'static {
     fn fingerprint(&self) -> Fingerprint;
+    fn side(&self) -> BTreeSet<PathBuf>;
+    fn compile(self) -> Result<Loaded, Problems>;
 }
 
-impl Fingerprinted for Reading {
+impl Readable for Reading {
     fn fingerprint(&self) -> Fingerprint {
         Self::fingerprint(self)
+    }
+
+    fn side(&self) -> BTreeSet<PathBuf> {
+        Self::side(self)
+    }
+
+    fn compile(self) -> Result<Loaded, Problems> {
+        Self::compile(self)
     }
 }
 
 /// What was read, as news. None if it is none.
-async fn judge(reading: Reading, state: &mut WatchState) -> Option<Reload> {
+async fn judge(reading: impl Readable, state: &mut WatchState) -> Result<Option<Reload>, Lost> {
     let fingerprint = reading.fingerprint();
-    if fingerprint == state.tried {
-        return None;
+    if state.tried == Some(fingerprint) {
+        return Ok(None);
     }
-    state.tried = fingerprint;
+    state.tried = Some(fingerprint);
     state.side = reading.side();
-    if fingerprint == state.served {
-        return Some(Reload::Restored);
+    if state.served == Some(fingerprint) {
+        return Ok(Some(Reload::Restored));
     }
-    match blocking(move || reading.compile()).await? {
+    Ok(Some(match blocking(move || reading.compile()).await? {
         Ok(loaded) => {
-            state.served = fingerprint;
-            Some(Reload::Changed(Box::new(loaded)))
+            state.served = Some(fingerprint);
+            Reload::Changed(Box::new(loaded))
         }
-        Err(problems) => Some(Reload::Refused(problems)),
-    }
+        Err(problems) => Reload::Refused(problems),
+    }))
 }
 
 /// The folders that notify follows. Always folders, never files: editors and ConfigMaps replace
@@ -226,9 +279,12 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// None if the work panicked or the runtime is going down; the next poll tries again.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    task::spawn_blocking(work).await.ok()
+/// Work that panicked, or was not begun as the runtime is going down.
+#[derive(Debug, PartialEq, Eq)]
+struct Lost;
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Lost> {
+    task::spawn_blocking(work).await.map_err(|_| Lost)
 }
 
 /// Changes that cause no event here (a link's target, a network file system) are seen by then.

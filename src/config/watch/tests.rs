@@ -140,8 +140,9 @@ async fn a_bad_file_is_refused_and_restoring_is_no_new_generation() {
     assert_eq!(watched.applied().await.generation, 2);
 }
 
-#[tokio::test]
-async fn a_change_that_cannot_be_served_for_a_panic_is_tried_again() {
+/// What is told where the first change panics, after which the file is `then`: the failure, and
+/// then what stands there, whatever was served before.
+async fn check_after_a_panic(then: &str) {
     let root = root();
     let path = root.path().join("c.yaml");
     let (sender, mut told) = mpsc::unbounded_channel();
@@ -152,13 +153,30 @@ async fn a_change_that_cannot_be_served_for_a_panic_is_tried_again() {
     };
     let first = WatchState::from(&load::load(&path).unwrap());
     let task = tokio::spawn(watch(path.clone(), first, on_change));
-    for _ in 0..2 {
-        fs::write(root.path().join("new"), config("b")).unwrap();
+    let mut next = async || time::timeout(Duration::from_secs(60), told.recv()).await;
+    let write = |policy: &str| {
+        fs::write(root.path().join("new"), config(policy)).unwrap();
         fs::rename(root.path().join("new"), &path).unwrap();
-        let next = time::timeout(Duration::from_secs(60), told.recv()).await;
-        assert!(matches!(next, Ok(Some(Reload::Changed(_)))));
-    }
+    };
+    write("b");
+    assert!(matches!(next().await, Ok(Some(Reload::Changed(_)))));
+    let Ok(Some(Reload::Refused(problems))) = next().await else { panic!("not told") };
+    assert!(problems.to_string().contains("c.yaml:1:1: claimgate itself failed"), "{problems}");
+    write(then);
+    let Ok(Some(Reload::Changed(loaded))) = next().await else { panic!("not applied") };
+    assert!(loaded.compiled.policies.contains_key(then));
     task.abort();
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_served_for_a_panic_is_tried_again() {
+    check_after_a_panic("b").await;
+}
+
+/// The panic may have come when the change was served already.
+#[tokio::test]
+async fn the_old_config_is_applied_when_it_is_back_after_a_panic() {
+    check_after_a_panic("a").await;
 }
 
 #[tokio::test]
@@ -196,25 +214,58 @@ async fn a_side_file_that_appears_elsewhere_is_applied() {
     assert!(watched.applied().await.warnings.is_empty());
 }
 
-/// A reading of this number.
-impl Fingerprinted for u8 {
+/// A reading of this number, which is no config but a defect.
+impl Readable for u8 {
     fn fingerprint(&self) -> Fingerprint {
         [*self; 32]
     }
+
+    fn side(&self) -> BTreeSet<PathBuf> {
+        BTreeSet::new()
+    }
+
+    fn compile(self) -> Result<Loaded, Problems> {
+        panic!("on purpose")
+    }
 }
 
-/// What is settled on where one reading after another is this.
-async fn check_settled(readings: impl IntoIterator<Item = Option<u8>>, expected: Option<u8>) {
+/// What is settled on where one reading after another is this, the first lost one included.
+async fn check_settled(
+    readings: impl IntoIterator<Item = Option<u8>>,
+    expected: Result<Option<u8>, Lost>,
+) {
     let mut readings = readings.into_iter();
-    assert_eq!(settled(|| std::future::ready(readings.next().flatten())).await, expected);
+    let take = || std::future::ready(readings.next().flatten().ok_or(Lost));
+    assert_eq!(settled(take).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_what_was_read_twice_in_succession_is_judged() {
-    check_settled([1, 1].map(Some), Some(1)).await;
-    check_settled([1, 2, 1, 2, 3, 3, 4].map(Some), Some(3)).await;
-    check_settled([Some(1), None, Some(1)], None).await;
-    check_settled((0..=u8::MAX).map(Some), None).await;
+    check_settled([1, 1].map(Some), Ok(Some(1))).await;
+    check_settled([1, 2, 1, 2, 3, 3, 4].map(Some), Ok(Some(3))).await;
+    check_settled([Some(1), None, Some(1)], Err(Lost)).await;
+    check_settled((0..=u8::MAX).map(Some), Ok(None)).await;
+}
+
+#[tokio::test]
+async fn a_panic_while_compiling_is_lost_work_and_not_an_absence_of_news() {
+    let served = Some([0; 32]);
+    let mut state = WatchState { served, tried: served, side: BTreeSet::new() };
+    assert!(matches!(judge(1, &mut state).await, Err(Lost)));
+    assert_eq!(state.served, served);
+}
+
+/// A look at a file with a defect is made again at the next reason, and finds the old bytes then.
+#[tokio::test]
+async fn bytes_that_were_lost_are_looked_at_again() {
+    let root = root();
+    let path: Arc<Path> = root.path().join("c.yaml").into();
+    let loaded = load::load(&path).unwrap();
+    let mut state = WatchState::from(&loaded);
+    assert!(matches!(news(&path, &mut state).await, Ok(None)));
+    assert_eq!(tell(Err(Lost), &mut state, &Arc::new(drop)).await, Err(Lost));
+    assert!(matches!(news(&path, &mut state).await, Ok(Some(Reload::Restored))));
+    assert!(matches!(news(&path, &mut state).await, Ok(None)));
 }
 
 #[test]
