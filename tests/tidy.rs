@@ -42,7 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("httpdate", &["src/jwks/fetch/"]),
     ("regex", &["src/policy/rule"]),
     ("reqwest", &["src/jwks/fetch/"]),
-    ("rustix", &["src/jwks/saved.rs"]),
+    ("rustix", &["src/jwks/saved.rs", "src/config/watch.rs"]),
     ("rustls", &["src/jwks/fetch/"]),
     ("rustls_native_certs", &["src/jwks/fetch/trust.rs"]),
     ("saphyr", &["src/config/document"]),

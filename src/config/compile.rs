@@ -39,7 +39,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Compiled {
     /// By lower-case name.
-    pub providers: BTreeMap<String, Arc<Provider>>,
+    pub providers: Providers,
     /// By lower-case name.
     pub policies: HashMap<String, Arc<Policy>>,
     /// Used where a route says nothing.
@@ -53,6 +53,9 @@ pub struct Compiled {
     /// What was written, by name.
     pub definitions: Definitions,
 }
+
+/// Providers by their lower-case names.
+pub type Providers = BTreeMap<String, Arc<Provider>>;
 
 /// The content of the files that the config names, by path.
 pub type SideFiles = BTreeMap<PathBuf, SideFile>;
@@ -75,18 +78,23 @@ impl SideFile {
     }
 }
 
-/// Compiles `files`, in the order given, with the side files that they name.
+/// Compiles `files`, in the order given, with the side files that they name. A provider that is
+/// defined as one of `before` is that one: what was remembered of its tokens keeps no old config.
 ///
 /// # Errors
 /// Every problem of every file, those of reading included.
-pub fn compile(files: &[ConfigFile], side: &SideFiles) -> Result<Compiled, Problems> {
+pub fn compile(
+    files: &[ConfigFile],
+    side: &SideFiles,
+    before: &Providers,
+) -> Result<Compiled, Problems> {
     let mut findings = Findings::default();
     for file in files {
         findings.extend(file.problems.iter().cloned());
     }
     refuse_nothing(files, &mut findings);
     let mut targets = Targets::default();
-    let providers = providers(files, side, &mut targets, &mut findings);
+    let providers = providers(files, (side, before), &mut targets, &mut findings);
     let policies = policies(files, &providers, &mut targets, &mut findings);
     for name in files.iter().flat_map(|file| &file.strip_headers) {
         targets.target(name, &mut findings);
@@ -167,17 +175,20 @@ impl Names {
 
 fn providers(
     files: &[ConfigFile],
-    side: &SideFiles,
+    (side, before): (&SideFiles, &Providers),
     targets: &mut Targets,
     findings: &mut Findings,
-) -> BTreeMap<String, Arc<Provider>> {
+) -> Providers {
     let mut names = Names::default();
-    let mut providers = BTreeMap::new();
+    let mut providers = Providers::new();
     for written in files.iter().flat_map(|file| file.providers.iter().flatten()) {
         let name = written.name.as_ref().and_then(|name| names.claim(name, findings));
         let provider = provider::compile(written, name, side, targets, findings);
         if let Some(provider) = provider {
-            providers.insert(provider.name.key(), Arc::new(provider));
+            let key = provider.name.key();
+            let same = before.get(&key).filter(|same| same.definition == provider.definition);
+            let provider = same.cloned().unwrap_or_else(|| Arc::new(provider));
+            providers.insert(key, provider);
         }
     }
     providers
@@ -185,7 +196,7 @@ fn providers(
 
 fn policies(
     files: &[ConfigFile],
-    providers: &BTreeMap<String, Arc<Provider>>,
+    providers: &Providers,
     targets: &mut Targets,
     findings: &mut Findings,
 ) -> Policies {

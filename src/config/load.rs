@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     config::{
-        compile::{Compiled, SideFiles, compile},
+        compile::{Compiled, Providers, SideFiles, compile},
         disk::{self, Fingerprint, Source},
         file::{ConfigFile, provider::JwksFile},
         problem::{Place, Problem, Problems},
@@ -115,8 +115,16 @@ impl Reading {
     /// # Errors
     /// Every problem of every file.
     pub fn compile(self) -> Result<Loaded, Problems> {
+        self.compile_after(&Providers::new())
+    }
+
+    /// As [`Reading::compile`], where these providers are served.
+    ///
+    /// # Errors
+    /// Every problem of every file.
+    pub fn compile_after(self, before: &Providers) -> Result<Loaded, Problems> {
         let fingerprint = self.fingerprint();
-        let compiled = compile(&self.files, &self.side)?;
+        let compiled = compile(&self.files, &self.side, before)?;
         let config_hash = disk::config_hash(&self.sources);
         let side = self.side();
         let config = self.sources.into_iter().map(|source| source.path);
@@ -137,7 +145,7 @@ fn config_file(Source { path, content }: &Source) -> ConfigFile {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, sync::Arc};
 
     use tempfile::TempDir;
 
@@ -314,4 +322,36 @@ mod tests {
 
     const ED25519: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
         "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    #[test]
+    fn a_provider_is_the_one_before_as_long_as_nothing_of_it_changes() {
+        let provider =
+            "{name: a, issuer: a, audiences: any, jwks: {uri: 'https://i', ca_file: ca.pem}}";
+        let config = |provider: &str, more: &str| format!("providers: [{provider}]\n{more}");
+        let policy = "policies: [{name: p, providers: [a]}]";
+        let ca = "-----BEGIN CERTIFICATE-----";
+        let folder = folder(&[("c.yaml", &config(provider, "")), ("ca.pem", ca)]);
+        let before = load(folder.path()).unwrap().compiled.providers;
+        let write = |name, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        let same = || {
+            let after = Reading::take(folder.path()).compile_after(&before).unwrap().compiled;
+            let owner = after.policies["p"].accepts.owner_of("a").unwrap();
+            assert!(Arc::ptr_eq(owner, &after.providers["a"]));
+            Arc::ptr_eq(owner, &before["a"])
+        };
+        write("c.yaml", &config(provider, policy));
+        assert!(same());
+        write("ca.pem", &format!("{ca} other"));
+        assert!(!same());
+        write("ca.pem", ca);
+        assert!(same());
+        for other in [
+            provider.replace("name: a", "name: A"),
+            provider.replace("any", "[b]"),
+            provider.replace("}}", "}, leeway: 1s}"),
+        ] {
+            write("c.yaml", &config(&other, policy));
+            assert!(!same(), "{other}");
+        }
+    }
 }

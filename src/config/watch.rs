@@ -7,6 +7,7 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -14,9 +15,11 @@ use notify::{
     EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
     event::{AccessKind, AccessMode},
 };
-use tokio::{sync::Notify, task, time};
+use rustix::process::nice;
+use tokio::{runtime::Handle, sync::Notify, task, time};
 
 use crate::config::{
+    compile::Providers,
     disk::Fingerprint,
     load::{self, Loaded, Reading},
     problem::{Place, Problem, Problems},
@@ -31,12 +34,19 @@ pub struct WatchState {
     tried: Option<Fingerprint>,
     /// The side files of those.
     side: BTreeSet<PathBuf>,
+    /// Those that are served.
+    providers: Arc<Providers>,
 }
 
 impl From<&Loaded> for WatchState {
     fn from(loaded: &Loaded) -> Self {
-        let Loaded { fingerprint, side, compiled: _, config_hash: _, inputs: _ } = loaded;
-        Self { served: Some(*fingerprint), tried: Some(*fingerprint), side: side.clone() }
+        let Loaded { fingerprint, side, compiled, config_hash: _, inputs: _ } = loaded;
+        Self {
+            served: Some(*fingerprint),
+            tried: Some(*fingerprint),
+            side: side.clone(),
+            providers: Arc::new(compiled.providers.clone()),
+        }
     }
 }
 
@@ -170,7 +180,7 @@ where
 trait Readable: Send + 'static {
     fn fingerprint(&self) -> Fingerprint;
     fn side(&self) -> BTreeSet<PathBuf>;
-    fn compile(self) -> Result<Loaded, Problems>;
+    fn compile(self, before: &Providers) -> Result<Loaded, Problems>;
 }
 
 impl Readable for Reading {
@@ -182,8 +192,8 @@ impl Readable for Reading {
         Self::side(self)
     }
 
-    fn compile(self) -> Result<Loaded, Problems> {
-        Self::compile(self)
+    fn compile(self, before: &Providers) -> Result<Loaded, Problems> {
+        self.compile_after(before)
     }
 }
 
@@ -198,8 +208,10 @@ async fn judge(reading: impl Readable, state: &mut WatchState) -> Result<Option<
     if state.served == Some(fingerprint) {
         return Ok(Some(Reload::Restored));
     }
-    Ok(Some(match blocking(move || reading.compile()).await? {
+    let before = state.providers.clone();
+    Ok(Some(match blocking(move || reading.compile(&before)).await? {
         Ok(loaded) => {
+            state.providers = Arc::new(loaded.compiled.providers.clone());
             state.served = Some(fingerprint);
             Reload::Changed(Box::new(loaded))
         }
@@ -283,9 +295,24 @@ fn folder_of(path: &Path) -> PathBuf {
 #[derive(Debug, PartialEq, Eq)]
 struct Lost;
 
+/// Work that takes long, on a thread that lets those go first that answer: a large config takes a
+/// second of processor time.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Lost> {
-    task::spawn_blocking(work).await.map_err(|_| Lost)
+    let runtime = Handle::current();
+    let giving_way = move || {
+        let _inside = runtime.enter();
+        // On Linux each thread has a priority of its own. Where it stays, the work is just in the way.
+        if cfg!(target_os = "linux") {
+            let _ = nice(GIVES_WAY);
+        }
+        work()
+    };
+    let run = || thread::scope(|scope| scope.spawn(giving_way).join());
+    task::spawn_blocking(run).await.ok().and_then(Result::ok).ok_or(Lost)
 }
+
+/// A third of the share of a thread that answers, so that a busy server, too, follows its config soon.
+const GIVES_WAY: i32 = 5;
 
 /// Changes that cause no event here (a link's target, a network file system) are seen by then.
 const POLL: Duration = Duration::from_secs(10);

@@ -19,7 +19,7 @@ fn compile_text(text: &str, side: &[(&str, &str)]) -> Result<Compiled, Problems>
         .iter()
         .map(|(path, text)| (PathBuf::from(path), SideFile::Content(text.as_bytes().into())))
         .collect();
-    compile(&[ConfigFile::read(Path::new("c"), text.as_bytes())], &side)
+    compile(&[ConfigFile::read(Path::new("c"), text.as_bytes())], &side, &Providers::new())
 }
 
 /// `expected` are the starts of all problems, without `c:`.

@@ -21,7 +21,7 @@ fn compile_provider(provider: &str) -> Result<Compiled, Problems> {
     let text = format!("providers:\n- name: p\n  {}", provider.replace('\n', "\n  "));
     let pem = SideFile::Content(b"-----BEGIN CERTIFICATE-----"[..].into());
     let side = SideFiles::from([(PathBuf::from(CA), pem)]);
-    compile(&[ConfigFile::read(Path::new("c"), text.as_bytes())], &side)
+    compile(&[ConfigFile::read(Path::new("c"), text.as_bytes())], &side, &Default::default())
 }
 
 #[track_caller]

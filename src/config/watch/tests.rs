@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink, time::SystemTime};
 
+use rustix::process::getpriority_process;
 use tempfile::TempDir;
 use tokio::{sync::mpsc, task::JoinHandle};
 
@@ -224,7 +225,7 @@ impl Readable for u8 {
         BTreeSet::new()
     }
 
-    fn compile(self) -> Result<Loaded, Problems> {
+    fn compile(self, _: &Providers) -> Result<Loaded, Problems> {
         panic!("on purpose")
     }
 }
@@ -250,7 +251,8 @@ async fn only_what_was_read_twice_in_succession_is_judged() {
 #[tokio::test]
 async fn a_panic_while_compiling_is_lost_work_and_not_an_absence_of_news() {
     let served = Some([0; 32]);
-    let mut state = WatchState { served, tried: served, side: BTreeSet::new() };
+    let mut state =
+        WatchState { served, tried: served, side: BTreeSet::new(), providers: Arc::default() };
     assert!(matches!(judge(1, &mut state).await, Err(Lost)));
     assert_eq!(state.served, served);
 }
@@ -279,4 +281,21 @@ fn our_own_reading_is_no_event() {
 #[test]
 fn from_an_event_to_the_news_is_less_than_a_second() {
     assert!(QUIET_AT_MOST + BETWEEN_READINGS * 4 < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn what_takes_long_gives_way_and_nothing_else_does() {
+    let priority = || getpriority_process(None).unwrap();
+    let before = priority();
+    for _ in 0..2 {
+        assert_eq!(blocking(priority).await, Ok((before + GIVES_WAY).min(19)));
+    }
+    assert_eq!(task::spawn_blocking(priority).await.unwrap(), before);
+    assert_eq!(priority(), before);
+}
+
+#[tokio::test]
+async fn what_takes_long_can_start_what_goes_on_after_it() {
+    let started = blocking(|| tokio::spawn(async { 1 })).await.unwrap();
+    assert_eq!(started.await.unwrap(), 1);
 }

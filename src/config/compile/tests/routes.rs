@@ -92,6 +92,8 @@ fn inline_policies_and_annotations_are_settled_once() {
         ["2:17: route_policies: unknown; any or named", "3:20: route_annotations: found a string"];
     refused(text, &expected);
     let file = |name| ConfigFile::read(Path::new(name), b"providers: []\nroute_policies: any");
-    let problems = compile(&[file("a"), file("b")], &SideFiles::new()).unwrap_err().to_string();
+    let problems = compile(&[file("a"), file("b")], &SideFiles::new(), &Providers::new())
+        .unwrap_err()
+        .to_string();
     assert!(problems.starts_with("b:2:17: route_policies: already set at a:2:17"), "{problems}");
 }
