@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench end_to_end -- full` takes about ten minutes and writes docs/benchmarks.md;
 //! `-- short` takes one and writes the same to the system's temporary folder; `-- warm` runs only the first pairs, for a
-//! profiler. The floor is a tonic server with
+//! profiler, `-- scale` only the large config. The floor is a tonic server with
 //! the same settings that decodes each CheckRequest with envoy-types and always allows. Nothing
 //! here runs under `cargo bench` without one of these words.
 
@@ -84,6 +84,9 @@ fn main() {
         }
         Some("full") => run(FULL, &root.join("docs")),
         Some("short") => run(SHORT, &std::env::temp_dir().join("claimgate-benchmarks")),
+        Some("scale") => {
+            runtime().block_on(scale::run(&keys::TestKey::new("ES256"), &FULL));
+        }
         Some("warm") => {
             runtime().block_on(runs::warm(Size { tokens: 2_000, ..FULL }));
         }
