@@ -352,8 +352,8 @@ mod tests {
         }
     }
 
-    /// Objects of these sizes are looked through in either way.
-    const SIZES: [usize; 4] = [1, FEW, FEW + 1, 300];
+    /// Objects of these sizes are looked through in either way, also with one member more.
+    const SIZES: [usize; 6] = [1, 3, FEW - 1, FEW, FEW + 1, 300];
 
     fn object(names: impl Iterator<Item = usize>) -> String {
         let members: Vec<_> = names.map(|n| format!(r#""m{}":{n}"#, n * 7 % 1000)).collect();

@@ -72,6 +72,7 @@ mod tests {
             Some(json!([1, "a", true, null, [], { "b": 2.5 }])),
         );
         check("-9007199254740992", Some(json!(-9_007_199_254_740_992_i64)));
+        check("false", Some(json!(false)));
         check("1e3", Some(json!(1000.0)));
         check("0.0", Some(json!(0.0)));
     }
