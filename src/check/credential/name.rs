@@ -171,6 +171,7 @@ mod tests {
             "%u00\u{e9}ccess_token",
             "%ua\u{e9}b",
             "%u0061ccess",
+            "access_token%u00zz",
             "%x0061ccess_token",
             "accesstoken",
             "access_tokens",
