@@ -1,10 +1,10 @@
 //! claimgate beside its floor, end to end: real processes, real ports, a real Envoy.
 //!
 //! `cargo bench --bench end_to_end -- full` takes about ten minutes and writes docs/benchmarks.md;
-//! `-- short` takes one and writes the same to the system's temporary folder; `-- warm` runs only the first pairs, for a
-//! profiler, `-- scale` only the large config. The floor is a tonic server with
-//! the same settings that decodes each CheckRequest with envoy-types and always allows. Nothing
-//! here runs under `cargo bench` without one of these words.
+//! `-- short` takes one and writes the same to the system's temporary folder. For a profiler, `-- warm`
+//! runs only the first pairs, `-- process` only what needs no network, `-- scale` only the large
+//! config. The floor is a tonic server with the same settings that decodes each CheckRequest with
+//! envoy-types and always allows. Nothing here runs under `cargo bench` without one of these words.
 
 #![allow(
     dead_code,
@@ -86,6 +86,9 @@ fn main() {
         Some("short") => run(SHORT, &std::env::temp_dir().join("claimgate-benchmarks")),
         Some("scale") => {
             runtime().block_on(scale::run(&keys::TestKey::new("ES256"), &FULL));
+        }
+        Some("process") => {
+            runtime().block_on(runs::process(Size { tokens: 4_000, ..FULL }));
         }
         Some("warm") => {
             runtime().block_on(runs::warm(Size { tokens: 2_000, ..FULL }));

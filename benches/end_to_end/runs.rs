@@ -74,6 +74,12 @@ pub(crate) async fn warm(size: Size) {
     Bench::new(size).await.warm().await;
 }
 
+/// Those without a network alone.
+pub(crate) async fn process(size: Size) {
+    let bench = Bench::new(size).await;
+    in_process::run(&bench.keys, &bench.config(), &size);
+}
+
 pub(crate) async fn all(size: Size) -> Results {
     let bench = Bench::new(size).await;
     let in_process = in_process::run(&bench.keys, &bench.config(), &size);
