@@ -79,24 +79,34 @@ pub enum Keys<W> {
 /// How far a check came.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "made once for each check, and nearly always Done")]
-pub enum Progress<'s, W> {
+pub enum Progress<'d, W> {
     /// To its end.
-    Done(Decision<'s>, Vec<UnknownReference>),
+    Done(Decision<'d>, Vec<UnknownReference>),
     /// To a key that must be fetched.
     Wait(W),
 }
 
+/// What a decision borrows besides the config: a policy that only this route has, and the token.
+/// Nothing in it outlives the decision, and the next one begins with what it brings itself.
+#[derive(Debug, Default)]
+pub struct Backing {
+    policy: Option<Policy>,
+    verified: Option<Arc<Verified>>,
+}
+
 /// Decides one request.
-pub fn decide<'s, H: Host>(
+pub fn decide<'d, H: Host>(
     view: &CheckView<'_>,
-    snapshot: &'s Snapshot,
+    snapshot: &'d Snapshot,
     host: &H,
     now: Now,
-) -> Progress<'s, H::Wait> {
+    backing: &'d mut Backing,
+) -> Progress<'d, H::Wait> {
     let Resolved { policy, unknown } = route::resolve(view, snapshot);
-    let decision = match policy {
+    let Backing { policy: inline, verified } = backing;
+    let decision = match policy.map(|policy| kept(policy, inline)) {
         Err(reason) => Decision::Refuse(Refuse::without_policy(reason)),
-        Ok(policy) => match under(policy, view, &snapshot.owned_headers, host, now) {
+        Ok(policy) => match under(policy, view, &snapshot.owned_headers, (host, now), verified) {
             Ok(Decision::Allow(allow)) => Decision::Allow(forward::without_aliases(
                 allow,
                 &view.http,
@@ -110,14 +120,14 @@ pub fn decide<'s, H: Host>(
 }
 
 /// Decides one request under its policy; the error is a wait for keys.
-fn under<'s, H: Host>(
-    policy: Cow<'s, Policy>,
+fn under<'d, H: Host>(
+    policy: &'d Policy,
     view: &CheckView<'_>,
     owned: &OwnedHeaders,
-    host: &H,
-    now: Now,
-) -> Result<Decision<'s>, H::Wait> {
-    if let Some(what) = resource::answered(&view.http, &policy) {
+    (host, now): (&H, Now),
+    kept: &'d mut Option<Arc<Verified>>,
+) -> Result<Decision<'d>, H::Wait> {
+    if let Some(what) = resource::answered(&view.http, policy) {
         return Ok(Decision::Answer(Answer { what, policy }));
     }
     if forward::loses_owned(&view.http, owned) {
@@ -128,36 +138,37 @@ fn under<'s, H: Host>(
     }
     let presented = match credential::find(&view.http, &policy.token_from) {
         Ok(presented) => presented,
-        Err(Denial::CredentialsMissing) if passes_as_preflight(&view.http, &policy) => {
-            let credentials = forward::missing(&view.http, &policy);
+        Err(Denial::CredentialsMissing) if passes_as_preflight(&view.http, policy) => {
+            let credentials = forward::missing(&view.http, policy);
             return Ok(pass(policy, None, credentials));
         }
         Err(denial) => return Ok(settle(policy, Reason::from(denial).into(), &view.http)),
     };
     let asked = Asked { http: &view.http, owned, now };
-    match host.recall(&presented.token, &policy, now) {
+    match host.recall(&presented.token, policy, now) {
         Recalled::Known(verified) => {
-            Ok(authorize(&verified, policy, &presented, asked, &mut FirstFailure))
+            Ok(authorize(kept.insert(verified), policy, &presented, asked, &mut FirstFailure))
         }
         Recalled::New(place) => {
-            with_token(&presented, policy, asked, (host, Some(place)), &mut FirstFailure)
+            with_token(&presented, policy, asked, (host, Some(place)), kept, &mut FirstFailure)
         }
     }
 }
 
 /// Decides on one token of a request, wherever that would carry it, and tells `observer` of every
 /// check; nothing is recalled. What `explain` runs.
-pub fn explain<'s, H: Host>(
+pub fn explain<'d, H: Host>(
     token: &str,
     view: &CheckView<'_>,
-    snapshot: &'s Snapshot,
+    snapshot: &'d Snapshot,
     host: &H,
     now: Now,
-    observer: &mut impl Observer,
-) -> Progress<'s, H::Wait> {
+    (backing, observer): (&'d mut Backing, &mut impl Observer),
+) -> Progress<'d, H::Wait> {
     let Resolved { policy, unknown } = route::resolve(view, snapshot);
+    let Backing { policy: inline, verified } = backing;
     let asked = Asked { http: &view.http, owned: &snapshot.owned_headers, now };
-    let decision = match policy {
+    let decision = match policy.map(|policy| kept(policy, inline)) {
         Err(reason) => Decision::Refuse(Refuse::without_policy(reason)),
         Ok(policy) if policy.mode == Mode::Anonymous => pass(policy, None, Credentials::default()),
         Ok(policy) if !credential::is_token68(token) => {
@@ -168,7 +179,7 @@ pub fn explain<'s, H: Host>(
         }
         Ok(policy) => {
             let presented = Presented { token: token.into(), place: None };
-            match with_token(&presented, policy, asked, (host, None), observer) {
+            match with_token(&presented, policy, asked, (host, None), verified, observer) {
                 Ok(decision) => decision,
                 Err(wait) => return Progress::Wait(wait),
             }
@@ -177,27 +188,36 @@ pub fn explain<'s, H: Host>(
     Progress::Done(decision, unknown)
 }
 
+/// A policy of the config, or one that only this route has, which is kept for the decision.
+fn kept<'d>(policy: Cow<'d, Policy>, inline: &'d mut Option<Policy>) -> &'d Policy {
+    match policy {
+        Cow::Borrowed(policy) => policy,
+        Cow::Owned(policy) => inline.insert(policy),
+    }
+}
+
 /// Decides on a token that was not verified before; the error is a wait for keys.
-fn with_token<'s, H: Host>(
+fn with_token<'d, H: Host>(
     presented: &Presented<'_>,
-    policy: Cow<'s, Policy>,
+    policy: &'d Policy,
     asked: Asked<'_>,
     (host, place): (&H, Option<H::Place>),
+    kept: &'d mut Option<Arc<Verified>>,
     observer: &mut impl Observer,
-) -> Result<Decision<'s>, H::Wait> {
+) -> Result<Decision<'d>, H::Wait> {
     let token = &*presented.token;
-    Ok(match verify(token, &policy, host, asked.now, observer)? {
+    Ok(match verify(token, policy, host, asked.now, observer)? {
         Ok(verified) => {
-            let verified = Arc::new(verified);
+            let verified = kept.insert(Arc::new(verified));
             if let Some(place) = place {
-                host.remember(place, &verified);
+                host.remember(place, verified);
             }
-            authorize(&verified, policy, presented, asked, observer)
+            authorize(verified, policy, presented, asked, observer)
         }
         Err(rejected) => {
             if let Some(unproven) = &rejected.unproven {
                 // Only for the report of an observer that went on: the token stays refused.
-                let _ = authorized(unproven, &policy, asked, observer);
+                let _ = authorized(unproven, policy, asked, observer);
             }
             settle(policy, rejected, asked.http)
         }
@@ -246,25 +266,25 @@ fn authorized(
 }
 
 /// Scopes and headers: what depends on the route and so is decided anew for every request.
-fn authorize<'s>(
-    verified: &Verified,
-    policy: Cow<'s, Policy>,
+fn authorize<'d>(
+    verified: &'d Verified,
+    policy: &'d Policy,
     presented: &Presented<'_>,
     asked: Asked<'_>,
     observer: &mut impl Observer,
-) -> Decision<'s> {
+) -> Decision<'d> {
     let mut identity = Identity::of(verified, &policy.metadata_claims);
-    let allowed = authorized(verified, &policy, asked, observer)
-        .and_then(|()| Ok(written(verified, &policy, &presented.token, observer)?))
+    let allowed = authorized(verified, policy, asked, observer)
+        .and_then(|()| Ok(written(verified, policy, &presented.token, observer)?))
         .and_then(|set| {
-            let credentials = forward::verified(asked.http, &policy, presented.place);
+            let credentials = forward::verified(asked.http, policy, presented.place);
             Ok((set, credentials.map_err(Reason::from)?))
         });
     let (set, credentials, reason) = match allowed {
         Ok((set, credentials)) => (set, credentials, None),
         Err(Unmet { reason, rule }) => {
             identity.rule = rule;
-            if let Some(credentials) = let_through(reason, &policy, asked.http) {
+            if let Some(credentials) = let_through(reason, policy, asked.http) {
                 (Vec::new(), credentials, Some(reason))
             } else {
                 let provider = Some(identity.provider.clone());
@@ -277,28 +297,28 @@ fn authorize<'s>(
 }
 
 /// The headers that the upstream gets of a verified token.
-fn written(
-    verified: &Verified,
-    policy: &Policy,
+fn written<'d>(
+    verified: &'d Verified,
+    policy: &'d Policy,
     token: &str,
     observer: &mut impl Observer,
-) -> Result<Vec<(HeaderTarget, String)>, Reason> {
+) -> Result<Vec<(&'d HeaderTarget, Cow<'d, str>)>, Reason> {
     let headers = identity_headers(verified, policy, token).map_err(Reason::from);
     observer.observe(Check::Headers, headers.as_ref().map(|_| ()).map_err(|reason| *reason))?;
     headers
 }
 
 /// What the mode makes of a refusal: the one place that turns one into an allow.
-fn settle<'s>(policy: Cow<'s, Policy>, rejected: Rejected, http: &HttpView<'_>) -> Decision<'s> {
+fn settle<'d>(policy: &'d Policy, rejected: Rejected, http: &HttpView<'_>) -> Decision<'d> {
     let Rejected { reason, provider, .. } = rejected;
     let missing = reason == Denial::CredentialsMissing.into();
     let credentials = match policy.mode {
         Mode::Optional | Mode::Permissive if missing => {
             let reason = Some(reason).filter(|_| policy.mode == Mode::Permissive);
-            let credentials = forward::missing(http, &policy);
+            let credentials = forward::missing(http, policy);
             return pass(policy, reason, credentials);
         }
-        Mode::Permissive => let_through(reason, &policy, http),
+        Mode::Permissive => let_through(reason, policy, http),
         Mode::Strict | Mode::Optional | Mode::Anonymous => None,
     };
     match credentials {
@@ -326,18 +346,17 @@ fn passes_as_preflight(http: &HttpView<'_>, policy: &Policy) -> bool {
 }
 
 /// An allow without claims: every owned header is taken off.
-fn pass(policy: Cow<'_, Policy>, reason: Option<Reason>, credentials: Credentials) -> Decision<'_> {
+fn pass(policy: &Policy, reason: Option<Reason>, credentials: Credentials) -> Decision<'_> {
     Decision::Allow(Allow { set: Vec::new(), credentials, reason, policy, identity: None })
 }
 
-impl Identity {
-    fn of(verified: &Verified, shown: &[ClaimPath]) -> Self {
+impl<'d> Identity<'d> {
+    fn of(verified: &'d Verified, shown: &'d [ClaimPath]) -> Self {
         let subject = verified.claims.member("sub").and_then(|sub| sub.string());
-        let subject = subject.map(Cow::into_owned);
         let claim =
-            |path: &ClaimPath| Some((path.name.clone(), verified.claims.find(path)?.value()?));
+            |path: &'d ClaimPath| Some((path.name.as_str(), verified.claims.find(path)?.value()?));
         let claims = shown.iter().filter_map(claim).collect();
-        Self { provider: verified.provider.clone(), subject, claims, rule: None }
+        Self { provider: &verified.provider, subject, claims, rule: None }
     }
 }
 

@@ -19,7 +19,7 @@ use http::uri::Authority;
 
 use crate::{
     check::{
-        self, Host, Keys, Progress, Recalled,
+        self, Backing, Host, Keys, Progress, Recalled,
         decision::{Decision, Denial, Fault, Reason, Refuse},
         verify::{KeyProblem, KeyQuery, Verified},
     },
@@ -141,7 +141,8 @@ impl Authorizer {
         };
         view.route.authority = call.authority.as_ref().map_or("", Authority::as_str);
         let host = Serving { shared: self, patience };
-        match check::decide(&view, snapshot, &host, now) {
+        let mut backing = Backing::default();
+        match check::decide(&view, snapshot, &host, now, &mut backing) {
             Progress::Wait(ticket) => Run::Wait(ticket),
             Progress::Done(decision, unknown) => {
                 self.metrics.unknown_references(unknown.len());

@@ -178,13 +178,23 @@ impl OwnedHeaders {
 /// backends read it; none for a name that has nothing else, and for pseudo-headers.
 #[must_use]
 pub fn plain_name(name: &str) -> Option<String> {
-    let usual = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    if name.bytes().all(usual) || name.starts_with(':') {
+    if name.bytes().all(|b| USUAL[usize::from(b)]) || name.starts_with(':') {
         return None;
     }
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     Some(name.chars().map(plain).collect())
 }
+
+/// Letters, digits and the hyphen: what nearly every byte of every name of a request is.
+static USUAL: [bool; 256] = {
+    let mut usual = [false; 256];
+    let mut byte = 0_u8;
+    while byte < u8::MAX {
+        usual[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'-';
+        byte += 1;
+    }
+    usual
+};
 
 /// [`plain_name`] of any name, which is lower-case.
 pub fn plain(name: &str) -> Cow<'_, str> {

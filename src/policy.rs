@@ -159,6 +159,13 @@ impl Accepts {
         self.by_issuer.get(issuer)
     }
 
+    /// Whether `provider`, this very one, is seen to vouch for its issuers. Of many it may not be.
+    #[must_use]
+    pub fn plainly_has(&self, provider: &Arc<Provider>) -> bool {
+        const FEW: usize = 8;
+        self.by_issuer.values().take(FEW).any(|known| Arc::ptr_eq(known, provider))
+    }
+
     /// The known providers in the order in which the policy names them.
     #[must_use]
     pub fn members(&self) -> &[Name] {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use claimgate::{
     check::{
-        self, Progress,
+        self, Backing, Progress,
         decision::{Decision, Denial, Refuse},
     },
     grpc::{decode, encode},
@@ -18,9 +18,11 @@ use prost::Message as _;
 static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(snapshot);
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let mut backing = Backing::default();
     let decision = match decode::check_request(bytes, "claimgate") {
         Ok(view) => {
-            let Progress::Done(decision, _) = check::decide(&view, &SNAPSHOT, &Offline, now());
+            let Progress::Done(decision, _) =
+                check::decide(&view, &SNAPSHOT, &Offline, now(), &mut backing);
             decision
         }
         Err(_) => Decision::Refuse(Refuse::without_policy(Denial::RequestMalformed.into())),

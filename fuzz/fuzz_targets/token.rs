@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use claimgate::{
     check::{
-        self, Progress,
+        self, Backing, Progress,
         observe::Report,
         request::{CheckView, Headers, HttpView, RouteSources},
         token::{Envelope, Jws},
@@ -24,10 +24,13 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     let headers = Headers(vec![("authorization", value.as_bytes())]);
     let http = HttpView { headers, ..HttpView::default() };
     let view = CheckView { http, route: RouteSources::default() };
-    let Progress::Done(served, _) = check::decide(&view, &SNAPSHOT, &Offline, now());
+    let mut backing = Backing::default();
+    let Progress::Done(served, _) = check::decide(&view, &SNAPSHOT, &Offline, now(), &mut backing);
     assert_ne!(served.outcome(), "allowed");
     let mut report = Report::assuming(SNAPSHOT.provider("a").cloned());
-    let explained = check::explain(text, &view, &SNAPSHOT, &Offline, now(), &mut report);
+    let mut backing = Backing::default();
+    let to = (&mut backing, &mut report);
+    let explained = check::explain(text, &view, &SNAPSHOT, &Offline, now(), to);
     let Progress::Done(explained, _) = explained;
     assert_ne!(explained.outcome(), "allowed");
     if check::credential::is_token68(text) {

@@ -2,6 +2,8 @@
 //!
 //! It proves nothing about the token: it is given a `Verified`.
 
+use std::borrow::Cow;
+
 use crate::{
     check::{
         claims::Unusable,
@@ -38,11 +40,11 @@ pub fn scopes(statement: &Statement, policy: &Policy) -> Result<(), Denial> {
 ///
 /// # Errors
 /// `claims_malformed` where a claim cannot be written, or is too large and not `on_overflow: omit`.
-pub fn identity_headers(
-    verified: &Verified,
-    policy: &Policy,
+pub fn identity_headers<'d>(
+    verified: &'d Verified,
+    policy: &'d Policy,
     token: &str,
-) -> Result<Vec<(HeaderTarget, String)>, Denial> {
+) -> Result<Vec<(&'d HeaderTarget, Cow<'d, str>)>, Denial> {
     let provider = &verified.provider;
     let rules = provider.claim_to_headers.iter().chain(&policy.claim_to_headers);
     let mut headers = Vec::with_capacity(rules.size_hint().0 + 2);
@@ -51,15 +53,15 @@ pub fn identity_headers(
     for rule in rules {
         let Some(value) = value(verified, rule)? else { continue };
         match rule.overflow {
-            Overflow::Deny => headers.push((rule.header.clone(), value)),
-            Overflow::Omit => optional.push((rule.header.clone(), value)),
+            Overflow::Deny => headers.push((&rule.header, value)),
+            Overflow::Omit => optional.push((&rule.header, value)),
         }
     }
     if let Some(header) = &provider.payload_header {
-        headers.push((header.clone(), verified.claims.base64url()));
+        headers.push((header, verified.claims.base64url().into()));
     }
     if let ForwardToken::Copy(header) = &policy.forward_token {
-        headers.push((header.clone(), format!("Bearer {token}")));
+        headers.push((header, format!("Bearer {token}").into()));
     }
     let mut total: usize = headers.iter().map(|(_, value)| value.len()).sum();
     let fits = headers.iter().all(|(_, value)| value.len() <= MAX_HEADER_BYTES);
@@ -76,11 +78,11 @@ pub fn identity_headers(
 }
 
 /// What one rule writes; none where its claim is absent or empty.
-fn value(verified: &Verified, rule: &ClaimRule) -> Result<Option<String>, Denial> {
+fn value<'d>(verified: &'d Verified, rule: &ClaimRule) -> Result<Option<Cow<'d, str>>, Denial> {
     let claim = match &rule.from {
         ClaimFrom::Claim(path) => verified.claims.find(path),
         ClaimFrom::Issuer => verified.claims.member("iss"),
-        ClaimFrom::Provider => return Ok(Some(verified.provider.name.as_str().to_owned())),
+        ClaimFrom::Provider => return Ok(Some(verified.provider.name.as_str().into())),
     };
     let Some(claim) = claim else { return Ok(None) };
     let value = claim.header_value(rule.format).map_err(|Unusable| Denial::ClaimsMalformed)?;

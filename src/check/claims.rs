@@ -202,12 +202,9 @@ impl<'a> Json<'a> {
 
     /// The elements, if it is an array.
     #[must_use]
-    pub fn elements(self) -> Option<Vec<Json<'a>>> {
-        if !self.0.starts_with('[') {
-            return None;
-        }
-        let elements: Vec<&RawValue> = serde_json::from_str(self.0).ok()?;
-        Some(elements.into_iter().map(|raw| Json(raw.get())).collect())
+    pub fn elements(self) -> Option<Elements<'a>> {
+        let inside = self.0.strip_prefix('[')?.strip_suffix(']')?;
+        Some(Elements(inside.trim_ascii()))
     }
 
     /// The number's value, if it is a JSON number; infinite where it is beyond a double.
@@ -236,19 +233,22 @@ impl<'a> Json<'a> {
         if let Some(one) = self.string() {
             return Ok(vec![one]);
         }
-        let elements = self.elements().ok_or(Unusable)?;
-        elements.into_iter().map(|element| element.string().ok_or(Unusable)).collect()
+        let mut elements = self.elements().ok_or(Unusable)?;
+        elements.try_fold(Vec::new(), |mut strings, element| {
+            strings.push(element.string().ok_or(Unusable)?);
+            Ok(strings)
+        })
     }
 
     /// The value for a header: empty where it is null, `""` or `[]`.
     ///
     /// # Errors
     /// [`Unusable`] if it is text with broken escapes, or an array that `format` cannot join.
-    pub fn header_value(self, format: Format) -> Result<String, Unusable> {
+    pub fn header_value(self, format: Format) -> Result<Cow<'a, str>, Unusable> {
         match format {
             Format::Text => text::text(self),
-            Format::Json => text::json(self),
-            Format::Base64Url => text::base64url(self),
+            Format::Json => text::json(self).map(Cow::Owned),
+            Format::Base64Url => text::base64url(self).map(Cow::Owned),
         }
     }
 
@@ -257,13 +257,49 @@ impl<'a> Json<'a> {
             // RFC 6901 section 4: an array index has no sign and no leading zero.
             let plain = step == "0" || !step.starts_with(['0', '+']);
             let index: usize = step.parse().ok().filter(|_| plain)?;
-            return self.elements()?.get(index).copied();
+            return self.elements()?.nth(index);
         }
         let Object(members) = serde_json::from_str(self.0).ok()?;
         let mut named = members.into_iter().filter(|(name, _)| name == step);
         let (_, value) = named.next()?;
         // Inside the payload duplicates are let pass, so they must not be chosen among.
         if named.next().is_some() { None } else { Some(Json(value.get())) }
+    }
+}
+
+/// The elements of an array that is known to be JSON, as they stand.
+#[derive(Debug, Clone)]
+pub struct Elements<'a>(&'a str);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Json<'a>;
+
+    fn next(&mut self) -> Option<Json<'a>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+        let end = self.0.bytes().position(|byte| {
+            if in_string {
+                in_string = escaped || byte != b'"';
+                escaped = !escaped && byte == b'\\';
+                return false;
+            }
+            match byte {
+                b'"' => in_string = true,
+                b'[' | b'{' => depth += 1,
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                b',' => return depth == 0,
+                _ => {}
+            }
+            false
+        });
+        let (element, rest) = match end {
+            Some(comma) => (self.0.get(..comma)?, self.0.get(comma + 1..)?),
+            None => (self.0, ""),
+        };
+        self.0 = rest.trim_ascii_start();
+        Some(Json(element.trim_ascii_end()))
     }
 }
 

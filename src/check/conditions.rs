@@ -84,7 +84,7 @@ fn has_subject(statement: &Statement, subjects: &[String]) -> bool {
 fn has_value(statement: &Statement, condition: &ClaimCondition) -> bool {
     let Some(value) = statement.claims.find(&condition.claim) else { return false };
     match value.elements() {
-        Some(elements) => elements.into_iter().any(|one| is_one_of(one, &condition.any_of)),
+        Some(mut elements) => elements.any(|one| is_one_of(one, &condition.any_of)),
         None => is_one_of(value, &condition.any_of),
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         request::{Headers, HttpView},
     },
     header::is_token_byte,
-    policy::token_place::{AUTHORIZATION, BEARER, TokenPlace},
+    policy::token_place::{AUTHORIZATION, BEARER, TokenHeader, TokenPlace},
 };
 
 /// The one credential of a request.
@@ -57,10 +57,10 @@ pub fn find<'a>(http: &HttpView<'a>, places: &[TokenPlace]) -> Result<Presented<
 /// `credentials_missing`, `multiple_credentials` or `token_malformed`.
 pub fn look<'a>(http: &HttpView<'a>, place: &TokenPlace) -> Result<Cow<'a, str>, Denial> {
     match place {
-        TokenPlace::Header { name, scheme: Some(scheme) } => {
+        TokenPlace::Header(TokenHeader { name, scheme: Some(scheme), .. }) => {
             after_scheme(&http.headers, name, scheme).map(Cow::Borrowed)
         }
-        TokenPlace::Header { name, scheme: None } => {
+        TokenPlace::Header(TokenHeader { name, scheme: None, .. }) => {
             let value = single(&http.headers, name)?;
             let text = str::from_utf8(value).ok().map(Cow::Borrowed);
             alone(vec![text])
@@ -237,9 +237,8 @@ mod tests {
         lines: &[(&str, &str)],
         expected: Result<&str, Denial>,
     ) {
-        let header = |name: &str, scheme: Option<&str>| TokenPlace::Header {
-            name: name.into(),
-            scheme: scheme.map(Into::into),
+        let header = |name: &str, scheme: Option<&str>| {
+            TokenPlace::Header(TokenHeader::new(name.into(), scheme.map(Into::into)))
         };
         let (query, cookie) = (TokenPlace::Query("t".into()), TokenPlace::Cookie("sid".into()));
         let places = [header("x-token", None), header("x-scheme", Some("Token")), query, cookie];

@@ -218,22 +218,22 @@ fn request(label: &'static str, description: &'static str) -> Row {
 
 /// The end of one check. Nothing but [`Decision::Allow`] lets a request through.
 #[derive(Debug, Clone)]
-pub enum Decision<'s> {
+pub enum Decision<'d> {
     /// The request goes to the upstream.
-    Allow(Allow<'s>),
+    Allow(Allow<'d>),
     /// It does not.
-    Refuse(Refuse<'s>),
+    Refuse(Refuse<'d>),
     /// Neither: claimgate itself has what it asks for.
-    Answer(Answer<'s>),
+    Answer(Answer<'d>),
 }
 
 /// A request that is answered without the upstream and without a fault.
 #[derive(Debug, Clone)]
-pub struct Answer<'s> {
+pub struct Answer<'d> {
     /// With what.
     pub what: Answered,
     /// The route's policy.
-    pub policy: Cow<'s, Policy>,
+    pub policy: &'d Policy,
 }
 
 /// What claimgate itself serves.
@@ -247,17 +247,17 @@ pub enum Answered {
 
 /// A request that goes to the upstream.
 #[derive(Debug, Clone)]
-pub struct Allow<'s> {
+pub struct Allow<'d> {
     /// Owned headers that get a value. Every other owned header is removed.
-    pub set: Vec<(HeaderTarget, String)>,
+    pub set: Vec<(&'d HeaderTarget, Cow<'d, str>)>,
     /// What becomes of the client's credentials.
     pub credentials: Credentials,
     /// Set where `permissive` let something through.
     pub reason: Option<Reason>,
     /// The route's policy.
-    pub policy: Cow<'s, Policy>,
+    pub policy: &'d Policy,
     /// Whose token it was; none where the request passes without claims.
-    pub identity: Option<Identity>,
+    pub identity: Option<Identity<'d>>,
 }
 
 /// What becomes of the credentials that a request carries. By default they stay.
@@ -285,31 +285,31 @@ pub enum Caching {
 
 /// Who a verified token is about.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct Identity<'d> {
     /// The provider that vouches for it.
-    pub provider: Arc<Provider>,
+    pub provider: &'d Arc<Provider>,
     /// `sub`, if it is a string.
-    pub subject: Option<String>,
+    pub subject: Option<Cow<'d, str>>,
     /// The claims that the policy shows to the proxy, by name.
-    pub claims: Vec<(String, Value)>,
+    pub claims: Vec<(&'d str, Value)>,
     /// The rule, or the key of the policy, that is not met.
     pub rule: Option<String>,
 }
 
 /// A request that is answered by Envoy with an error.
 #[derive(Debug, Clone)]
-pub struct Refuse<'s> {
+pub struct Refuse<'d> {
     /// Why.
     pub reason: Reason,
     /// The route's policy, where one was found.
-    pub policy: Option<Cow<'s, Policy>>,
+    pub policy: Option<&'d Policy>,
     /// The provider that the token's issuer names, verified or not: for metrics.
     pub provider: Option<Arc<Provider>>,
     /// Set once all checks before scopes and rules have passed.
-    pub identity: Option<Identity>,
+    pub identity: Option<Identity<'d>>,
 }
 
-impl<'s> Refuse<'s> {
+impl Refuse<'_> {
     /// A refusal before any policy was found.
     #[must_use]
     pub fn without_policy(reason: Reason) -> Self {
@@ -320,15 +320,12 @@ impl<'s> Refuse<'s> {
     #[must_use]
     pub fn status(&self) -> HttpStatus {
         let forbidden = self.reason == Denial::AudienceNotAllowed.into()
-            && self
-                .policy
-                .as_ref()
-                .is_some_and(|p| p.audience_failure == AudienceFailure::Forbidden);
+            && self.policy.is_some_and(|p| p.audience_failure == AudienceFailure::Forbidden);
         if forbidden { HttpStatus::Forbidden } else { self.reason.row().status }
     }
 }
 
-impl Decision<'_> {
+impl<'d> Decision<'d> {
     /// `allowed`, `denied`, `fault` or `answered`, for metrics and dynamic metadata.
     #[must_use]
     pub fn outcome(&self) -> &'static str {
@@ -354,9 +351,9 @@ impl Decision<'_> {
     #[must_use]
     pub fn policy(&self) -> Option<&Policy> {
         match self {
-            Self::Allow(allow) => Some(&allow.policy),
-            Self::Refuse(refuse) => refuse.policy.as_deref(),
-            Self::Answer(answer) => Some(&answer.policy),
+            Self::Allow(allow) => Some(allow.policy),
+            Self::Refuse(refuse) => refuse.policy,
+            Self::Answer(answer) => Some(answer.policy),
         }
     }
 
@@ -364,7 +361,7 @@ impl Decision<'_> {
     #[must_use]
     pub fn provider(&self) -> Option<&Arc<Provider>> {
         match self {
-            Self::Allow(allow) => allow.identity.as_ref().map(|i| &i.provider),
+            Self::Allow(allow) => allow.identity.as_ref().map(|identity| identity.provider),
             Self::Refuse(refuse) => refuse.provider.as_ref(),
             Self::Answer(_) => None,
         }
@@ -372,7 +369,7 @@ impl Decision<'_> {
 
     /// Who a verified token is about.
     #[must_use]
-    pub fn identity(&self) -> Option<&Identity> {
+    pub fn identity(&self) -> Option<&Identity<'d>> {
         match self {
             Self::Allow(allow) => allow.identity.as_ref(),
             Self::Refuse(refuse) => refuse.identity.as_ref(),

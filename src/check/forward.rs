@@ -10,19 +10,17 @@ use crate::{
         decision::{Allow, Caching, Credentials, Denial},
         request::HttpView,
     },
-    header::{self, OwnedHeaders, is_token_byte, plain_name},
+    header::{OwnedHeaders, is_token_byte, plain_name},
     policy::{
         ForwardToken, Mode, Policy,
-        token_place::{AUTHORIZATION, BEARER, TokenPlace},
+        token_place::{AUTHORIZATION, BEARER, TokenHeader, TokenPlace},
     },
 };
 
 /// Where no place held a credential.
 #[must_use]
 pub fn missing(http: &HttpView<'_>, policy: &Policy) -> Credentials {
-    let mut credentials = Credentials::default();
-    unread(http, policy, &mut credentials);
-    credentials
+    without_unread(http, policy, None)
 }
 
 /// Where a credential failed: whatever stands in any place is taken off.
@@ -48,7 +46,7 @@ pub fn verified(
     policy: &Policy,
     place: Option<usize>,
 ) -> Result<Credentials, Denial> {
-    let mut credentials = missing(http, policy);
+    let mut credentials = without_unread(http, policy, place);
     let Some(place) = place.and_then(|place| policy.token_from.get(place)) else {
         return Ok(credentials);
     };
@@ -65,18 +63,17 @@ pub fn verified(
 
 /// Takes off what nobody has looked at: other spellings of the token's headers, what a backend may
 /// take for a token in them, and an `Authorization` that no place names, unless it is seen to be of
-/// another scheme.
-fn unread(http: &HttpView<'_>, policy: &Policy, credentials: &mut Credentials) {
+/// another scheme. The place that `read` names held the token, so that nothing else stands there.
+fn without_unread(http: &HttpView<'_>, policy: &Policy, read: Option<usize>) -> Credentials {
+    let mut credentials = Credentials::default();
     let mut bearer_is_read = false;
-    for place in &policy.token_from {
-        let TokenPlace::Header { name, scheme } = place else { continue };
-        for form in header::other_forms(name) {
-            take_off_header(&form, credentials);
-        }
+    for (index, place) in policy.token_from.iter().enumerate() {
+        let TokenPlace::Header(TokenHeader { name, scheme, other_forms }) = place else { continue };
+        other_forms.iter().for_each(|form| take_off_header(form, &mut credentials));
         let Some(scheme) = scheme else { continue };
         bearer_is_read |= **name == *AUTHORIZATION && scheme.eq_ignore_ascii_case(BEARER);
-        if looks_like(http, name, scheme) {
-            take_off_header(name, credentials);
+        if read != Some(index) && looks_like(http, name, scheme) {
+            take_off_header(name, &mut credentials);
         }
     }
     let harmless = || {
@@ -85,8 +82,9 @@ fn unread(http: &HttpView<'_>, policy: &Policy, credentials: &mut Credentials) {
             && !looks_like(http, AUTHORIZATION, BEARER)
     };
     if !bearer_is_read && !harmless() {
-        take_off_header(&AUTHORIZATION.into(), credentials);
+        take_off_header(&AUTHORIZATION.into(), &mut credentials);
     }
+    credentials
 }
 
 /// Whether a lax backend may find a token of `scheme` in this header though another scheme stands
@@ -130,11 +128,11 @@ pub fn loses_owned(http: &HttpView<'_>, owned: &OwnedHeaders) -> bool {
 /// Takes off what the client sent under a name that a backend may read as that of an owned header
 /// or of the token's, such as `x-auth_subject`.
 #[must_use]
-pub fn without_aliases<'s>(
-    mut allow: Allow<'s>,
+pub fn without_aliases<'d>(
+    mut allow: Allow<'d>,
     http: &HttpView<'_>,
     owned: &OwnedHeaders,
-) -> Allow<'s> {
+) -> Allow<'d> {
     let places = match allow.policy.mode {
         Mode::Anonymous => &[][..],
         Mode::Strict | Mode::Optional | Mode::Permissive => &allow.policy.token_from,
@@ -161,7 +159,7 @@ fn take_off(
     credentials: &mut Credentials,
 ) -> Result<(), Denial> {
     match place {
-        TokenPlace::Header { name, .. } => take_off_header(name, credentials),
+        TokenPlace::Header(TokenHeader { name, .. }) => take_off_header(name, credentials),
         TokenPlace::Query(name) => {
             let path = credentials.path.as_deref().unwrap_or(http.path);
             credentials.path = Some(query::without(path, name));

@@ -104,7 +104,7 @@ fn summary(decision: &Decision<'_>) -> String {
 }
 
 fn run(snapshot: &Snapshot, authorization: &[&str], host: &Lender) -> String {
-    match decide(&view(authorization), snapshot, host, at(NOW)) {
+    match decide(&view(authorization), snapshot, host, at(NOW), &mut Backing::default()) {
         Progress::Done(decision, _) => summary(&decision),
         Progress::Wait(ticket) => format!("wait {ticket}"),
     }
@@ -199,7 +199,9 @@ fn a_fault_of_the_route_is_refused_whatever_the_default_mode_is() {
         let mut view = view(&[&token]);
         view.route.extensions = vec![("policy", "gone")];
         let host = Lender::of(Lends::Keys);
-        let Progress::Done(decision, unknown) = decide(&view, &snapshot, &host, at(NOW)) else {
+        let mut backing = Backing::default();
+        let progress = decide(&view, &snapshot, &host, at(NOW), &mut backing);
+        let Progress::Done(decision, unknown) = progress else {
             panic!("no decision");
         };
         assert_eq!((summary(&decision).as_str(), unknown.len()), ("fault policy_unknown", 1));
@@ -262,8 +264,9 @@ fn a_recalled_token_still_needs_its_scopes_and_gets_its_headers() {
 fn check_identity(authorization: &str, provider: Option<&str>, subject: Option<Option<&str>>) {
     let config = config(Mode::Strict);
     let host = Lender::of(Lends::Keys);
-    let values = [authorization];
-    let Progress::Done(decision, _) = decide(&view(&values), &config, &host, at(NOW)) else {
+    let (values, mut backing) = ([authorization], Backing::default());
+    let progress = decide(&view(&values), &config, &host, at(NOW), &mut backing);
+    let Progress::Done(decision, _) = progress else {
         panic!("no decision");
     };
     assert_eq!(decision.provider().map(|provider| provider.name.as_str()), provider);

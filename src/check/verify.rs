@@ -321,8 +321,10 @@ impl Verified {
     /// names, written as it was when it did.
     #[must_use]
     pub fn stands_under(&self, policy: &Policy) -> bool {
-        owner(&self.claims, policy)
-            .is_some_and(|owner| owner.definition == self.provider.definition)
+        // The same provider has the same issuers, of which the token's was found to be one.
+        policy.accepts.plainly_has(&self.provider)
+            || owner(&self.claims, policy)
+                .is_some_and(|owner| owner.definition == self.provider.definition)
     }
 
     /// Whether its times, which alone change with the clock, still allow it.

@@ -21,7 +21,7 @@ use clap::{Args, ValueEnum};
 use self::verdict::Verdict;
 use crate::{
     check::{
-        self, Progress,
+        self, Backing, Progress,
         decision::Decision,
         observe::{Check, Observer, Report},
         request::{CheckView, Headers, HttpView, RouteSources},
@@ -234,9 +234,9 @@ impl Session {
         let policy = route::resolve(&view, &self.snapshot).policy.ok();
         let assumed = self.named.clone().or_else(|| self.only_one(policy.as_deref(), token));
         let mut report = Report::assuming(assumed.clone());
-        let progress =
-            check::explain(token, &view, &self.snapshot, &self.keys, self.now, &mut report);
-        let decision = match progress {
+        let mut backing = Backing::default();
+        let (keys, to) = (&self.keys, (&mut backing, &mut report));
+        let decision = match check::explain(token, &view, &self.snapshot, keys, self.now, to) {
             Progress::Done(decision, _) => decision,
             Progress::Wait(never) => match never {},
         };

@@ -168,7 +168,7 @@ fn denied_response(to: &mut Message, http: u16, headers: &[(&str, &str)], body: 
 /// `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1).
 fn challenge(refuse: &Refuse<'_>) -> Option<String> {
     let row = refuse.reason.row();
-    let policy = refuse.policy.as_deref();
+    let policy = refuse.policy;
     let realm = policy.map_or(DEFAULT_REALM, |policy| &*policy.realm);
     let mut challenge = format!("Bearer realm=\"{realm}\"");
     match row.challenge {

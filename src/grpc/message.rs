@@ -43,8 +43,13 @@ impl Message {
 
     /// Text; also where it is empty.
     pub fn text(&mut self, field: u32, text: &str) {
-        self.key(field, LENGTH_DELIMITED);
-        self.length(text.len());
+        match (u8::try_from(field << 3 | LENGTH_DELIMITED), u8::try_from(text.len())) {
+            (Ok(key @ 0..0x80), Ok(length @ 0..0x80)) => self.0.extend_from_slice(&[key, length]),
+            _ => {
+                self.key(field, LENGTH_DELIMITED);
+                self.length(text.len());
+            }
+        }
         self.0.extend_from_slice(text.as_bytes());
     }
 

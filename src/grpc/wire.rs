@@ -68,6 +68,14 @@ impl<'a> Iterator for Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn field(&mut self) -> Result<Field<'a>, Undecodable> {
+        // Nearly every field is short text, or a message, with a key and a length of one byte each.
+        if let [key @ 0x08..0x80, length @ 0..0x80, rest @ ..] = self.0
+            && key & 7 == 2
+        {
+            let (value, rest) = rest.split_at_checked(usize::from(*length)).ok_or(Undecodable)?;
+            self.0 = rest;
+            return Ok((u32::from(key >> 3), Wire::Bytes(value)));
+        }
         let (number, kind) = self.key()?;
         let value = match kind {
             0 => {

@@ -4,36 +4,50 @@
 
 use std::sync::Arc;
 
-use crate::header::plain_name;
+use crate::header::{self, plain_name};
 
 /// One place of `token_from`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TokenPlace {
     /// A header.
-    Header {
-        /// Its name, in lower case.
-        name: Arc<str>,
-        /// The scheme before the token; none where the value is the token.
-        scheme: Option<Arc<str>>,
-    },
+    Header(TokenHeader),
     /// A parameter of the query, whose name has only unreserved characters (RFC 3986 section 2.3).
     Query(Arc<str>),
     /// A cookie.
     Cookie(Arc<str>),
 }
 
+/// A header that may carry the token.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TokenHeader {
+    /// Its name, in lower case.
+    pub name: Arc<str>,
+    /// The scheme before the token; none where the value is the token.
+    pub scheme: Option<Arc<str>>,
+    /// What many backends read as the same header, see [`header::other_forms`].
+    pub other_forms: Arc<[Arc<str>]>,
+}
+
+impl TokenHeader {
+    /// The header of this lower-case name.
+    #[must_use]
+    pub fn new(name: Arc<str>, scheme: Option<Arc<str>>) -> Self {
+        Self { other_forms: header::other_forms(&name).collect(), name, scheme }
+    }
+}
+
 impl TokenPlace {
     /// `Authorization: Bearer TOKEN`: the default.
     #[must_use]
     pub fn authorization() -> Self {
-        Self::Header { name: AUTHORIZATION.into(), scheme: Some(BEARER.into()) }
+        Self::Header(TokenHeader::new(AUTHORIZATION.into(), Some(BEARER.into())))
     }
 
     /// The name of its header, if it is one.
     #[must_use]
     pub fn header(&self) -> Option<&str> {
         match self {
-            Self::Header { name, .. } => Some(name),
+            Self::Header(TokenHeader { name, .. }) => Some(name),
             Self::Query(_) | Self::Cookie(_) => None,
         }
     }

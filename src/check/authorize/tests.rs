@@ -25,8 +25,9 @@ fn check_scopes(all: &[&str], any: &[&str], claims: &[(&str, &str)], expected: R
 /// The headers that `provider` and `policy` make of a token with these claims.
 fn headers(provider: Provider, claims: &[(&str, &str)]) -> Result<Vec<(String, String)>, Denial> {
     let policy = orders(provider);
-    let headers = identity_headers(&verified(&policy, claims), &policy, "TOKEN")?;
-    Ok(headers.into_iter().map(|(name, value)| (name.as_str().to_owned(), value)).collect())
+    let verified = verified(&policy, claims);
+    let headers = identity_headers(&verified, &policy, "TOKEN")?.into_iter();
+    Ok(headers.map(|(name, value)| (name.as_str().to_owned(), value.into_owned())).collect())
 }
 
 #[track_caller]
@@ -143,8 +144,9 @@ fn the_payload_header_is_the_token_s_second_segment() {
 fn the_forwarded_copy_is_the_whole_credential() {
     let forward_token = ForwardToken::Copy(target("x-forward"));
     let policy = Policy { forward_token, ..orders(okta()) };
-    let got = identity_headers(&verified(&policy, &[]), &policy, "a.b.c").unwrap();
-    assert_eq!(got, [(target("x-forward"), "Bearer a.b.c".to_owned())]);
+    let verified = verified(&policy, &[]);
+    let got = identity_headers(&verified, &policy, "a.b.c").unwrap();
+    assert_eq!(got, [(&target("x-forward"), "Bearer a.b.c".into())]);
 }
 
 #[track_caller]
@@ -212,6 +214,7 @@ fn the_bounds_hold_for_the_payload_and_the_forwarded_copy_too() {
     let forward_token = ForwardToken::Copy(target("x-forward"));
     let policy = Policy { forward_token, ..orders(okta()) };
     let token = "a".repeat(MAX_HEADER_BYTES);
-    let got = identity_headers(&verified(&policy, &[]), &policy, &token);
+    let verified = verified(&policy, &[]);
+    let got = identity_headers(&verified, &policy, &token);
     assert_eq!(got, Err(Denial::ClaimsMalformed));
 }

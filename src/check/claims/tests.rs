@@ -1,6 +1,6 @@
 //! Payloads, and what is found in them.
 
-use proptest::prelude::*;
+use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
 
 use super::*;
@@ -42,7 +42,39 @@ fn a_name_written_with_escapes_is_found_by_its_text() {
     check(r#"{"\u0073ub":"x","z":1}"#, "sub", Some(r#""x""#));
 }
 
+/// Arrays of anything, with white space wherever JSON may have some.
+fn array() -> impl Strategy<Value = String> {
+    let text = "[ a\\[\\]{},:\"\\\\é]{0,6}".prop_map(|text: String| Value::from(text).to_string());
+    let scalar = prop_oneof![text.clone(), Just("-1.5e3".to_owned()), Just("null".to_owned())];
+    let space = || select(vec!["", " ", "\n\t"]);
+    let value = scalar.prop_recursive(3, 20, 4, move |inner| {
+        let list = vec((inner.clone(), space()), 0..4);
+        let object = vec((text.clone(), inner), 0..3);
+        prop_oneof![
+            list.prop_map(|list| format!("[{}]", joined(&list))),
+            object.prop_map(|members| {
+                let member = |(name, value): &(String, String)| format!("{name} :{value}");
+                format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
+            }),
+        ]
+    });
+    vec((value, space()), 0..5).prop_map(|list| format!("[{}]", joined(&list)))
+}
+
+fn joined(list: &[(String, &str)]) -> String {
+    let padded: Vec<_> = list.iter().map(|(value, pad)| format!("{pad}{value}{pad}")).collect();
+    if padded.is_empty() { " ".to_owned() } else { padded.join(",") }
+}
+
 proptest! {
+    #[test]
+    fn the_elements_of_an_array_are_those_that_serde_json_finds(json in array()) {
+        let expected: Vec<&RawValue> = serde_json::from_str(&json).unwrap();
+        let expected: Vec<Json<'_>> = expected.into_iter().map(|raw| Json(raw.get())).collect();
+        let got: Option<Vec<_>> = Json(&json).elements().map(Iterator::collect);
+        prop_assert_eq!(got, Some(expected));
+    }
+
     #[test]
     fn a_string_is_read_as_serde_json_reads_it(
         text in "\\PC{0,20}|[\"\\\\/bfnrtu0-9dD]{0,12}", quoted in any::<bool>(),

@@ -13,10 +13,10 @@ use crate::check::{
 
 /// `format: text`: scalars as they are, arrays of scalars joined by `,`, objects as JSON, all
 /// percent-encoded. Null, `""` and `[]` are empty.
-pub(super) fn text(value: Json<'_>) -> Result<String, Unusable> {
+pub(super) fn text(value: Json<'_>) -> Result<Cow<'_, str>, Unusable> {
     if let Some(elements) = value.elements() {
         let mut joined = String::with_capacity(value.0.len());
-        for (index, element) in elements.into_iter().enumerate() {
+        for (index, element) in elements.enumerate() {
             if index > 0 {
                 joined.push(',');
             }
@@ -24,15 +24,14 @@ pub(super) fn text(value: Json<'_>) -> Result<String, Unusable> {
             let scalar = scalar(element).ok_or(Unusable)?.ok_or(Unusable)?;
             percent_encode(&scalar, Comma::Encode, &mut joined);
         }
-        return Ok(joined);
+        return Ok(joined.into());
     }
-    let mut encoded = String::with_capacity(value.0.len());
     match scalar(value) {
-        Some(None) => {}
-        Some(Some(scalar)) => percent_encode(&scalar, Comma::Keep, &mut encoded),
-        None => percent_encode(&compact(value)?, Comma::Keep, &mut encoded),
+        Some(None) => Ok("".into()),
+        Some(Some(Cow::Borrowed(plain))) if is_plain(plain) => Ok(plain.into()),
+        Some(Some(scalar)) => Ok(percent_encoded(&scalar).into()),
+        None => Ok(percent_encoded(&compact(value)?).into()),
     }
-    Ok(encoded)
 }
 
 /// `format: json`: the token's own JSON without white space, in ASCII.
@@ -55,7 +54,7 @@ pub(super) fn base64url(value: Json<'_>) -> Result<String, Unusable> {
 fn is_absent(value: Json<'_>) -> bool {
     value.0 == "null"
         || value.string().is_some_and(|s| s.is_empty())
-        || value.elements().is_some_and(|e| e.is_empty())
+        || value.elements().is_some_and(|mut elements| elements.next().is_none())
 }
 
 /// A scalar's text; `Some(None)` for null; none for arrays, objects and broken strings.
@@ -103,9 +102,24 @@ enum Comma {
     Encode,
 }
 
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    percent_encode(text, Comma::Keep, &mut encoded);
+    encoded
+}
+
+/// Whether no byte of it is ever encoded, but that a comma may be.
+fn is_plain(text: &str) -> bool {
+    // All are looked at, many together: most text is plain.
+    text.bytes().fold(true, |plain, byte| plain & (0x21..=0x7E).contains(&byte) & (byte != b'%'))
+}
+
 /// Keeps 0x21 to 0x7E but `%`, and spaces that have something on either side.
 fn percent_encode(text: &str, comma: Comma, out: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    if is_plain(text) && (comma == Comma::Keep || !text.contains(',')) {
+        return out.push_str(text);
+    }
     let last = text.len().saturating_sub(1);
     for (index, byte) in text.bytes().enumerate() {
         let keep = match byte {

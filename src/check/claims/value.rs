@@ -28,7 +28,7 @@ impl Json<'_> {
                 }
                 Value::Object(map)
             }
-            b'[' => self.elements()?.into_iter().map(Json::value).collect::<Option<Value>>()?,
+            b'[' => self.elements()?.map(Json::value).collect::<Option<Value>>()?,
             b'"' => Value::String(self.string()?.into_owned()),
             b't' => Value::Bool(true),
             b'f' => Value::Bool(false),

@@ -7,7 +7,10 @@ use crate::{
         request::Headers,
     },
     header::{HeaderTarget, OwnedHeaders},
-    policy::rule::{Effect, Rule, Rules},
+    policy::{
+        rule::{Effect, Rule, Rules},
+        token_place::TokenHeader,
+    },
     provider::{ClaimPath, Name},
 };
 
@@ -19,7 +22,7 @@ fn outcome(
 ) -> Result<(), Unmet> {
     let owned = OwnedHeaders::new([&HeaderTarget::parse("x-auth-subject").unwrap()]);
     let asked = Asked { http, owned: &owned, now: at(NOW + 0.5) };
-    let places = [TokenPlace::Header { name: "x-token".into(), scheme: None }];
+    let places = [TokenPlace::Header(TokenHeader::new("x-token".into(), None))];
     check(&verified(&orders(okta()), claims), conditions, &places, asked)
 }
 

@@ -1,18 +1,16 @@
 //! What is taken off a request for every place, every end of a check and every `forward_token`.
 
-use std::borrow::Cow;
-
 use super::*;
 use crate::{
     check::{
         fixtures::{okta, orders, target},
         request::Headers,
     },
-    policy::token_place::TokenPlace,
+    policy::token_place::{TokenHeader, TokenPlace},
 };
 
 fn header(name: &str, scheme: Option<&str>) -> TokenPlace {
-    TokenPlace::Header { name: name.into(), scheme: scheme.map(Into::into) }
+    TokenPlace::Header(TokenHeader::new(name.into(), scheme.map(Into::into)))
 }
 
 fn places() -> Vec<TokenPlace> {
@@ -165,7 +163,7 @@ fn check_aliases(mode: Mode, lines: &[&str], expected: &[&str]) {
     let owned = OwnedHeaders::new([&target("x-user")]);
     let lines: Vec<_> = lines.iter().map(|name| (*name, "x")).collect();
     let policy = Policy { mode, token_from: places(), ..orders(okta()) };
-    let (credentials, policy) = (Credentials::default(), Cow::Owned(policy));
+    let (credentials, policy) = (Credentials::default(), &policy);
     let allow = Allow { set: Vec::new(), credentials, reason: None, policy, identity: None };
     let allow = without_aliases(allow, &http("/", &lines), &owned);
     assert_eq!(allow.credentials.remove.iter().map(|n| &**n).collect::<Vec<_>>(), expected);

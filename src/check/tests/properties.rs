@@ -83,8 +83,9 @@ fn edited(token: String, edit: u8) -> String {
 fn explained(token: &str, snapshot: &Snapshot) -> (String, Report) {
     let okta = snapshot.provider("okta").cloned();
     let mut report = Report::assuming(okta);
-    let host = Lender::of(Lends::Keys);
-    let progress = explain(token, &view(&[]), snapshot, &host, at(NOW), &mut report);
+    let (host, mut backing) = (Lender::of(Lends::Keys), Backing::default());
+    let to = (&mut backing, &mut report);
+    let progress = explain(token, &view(&[]), snapshot, &host, at(NOW), to);
     let Progress::Done(decision, _) = progress else { panic!("waits") };
     (summary(&decision), report)
 }

@@ -12,8 +12,9 @@ fn check_preflight(method: &str, lines: &[(&str, &str)], preflight: Preflight, e
     let headers = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let http = HttpView { method, headers, ..HttpView::default() };
     let view = CheckView { http, route: RouteSources::default() };
-    let Progress::Done(decision, _) = decide(&view, &config, &Lender::of(Lends::Keys), at(NOW))
-    else {
+    let (host, mut backing) = (Lender::of(Lends::Keys), Backing::default());
+    let progress = decide(&view, &config, &host, at(NOW), &mut backing);
+    let Progress::Done(decision, _) = progress else {
         panic!("no decision");
     };
     assert_eq!(summary(&decision).trim_end(), expected, "{method} {lines:?}");
@@ -69,8 +70,9 @@ fn check_resource(method: &str, path: &str, lines: &[(&str, &str)], expected: [&
         let headers = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
         let http = HttpView { method, path, headers, ..HttpView::default() };
         let view = CheckView { http, route: RouteSources::default() };
-        let host = Lender::of(Lends::Keys);
-        let Progress::Done(decision, _) = decide(&view, &config, &host, at(NOW)) else {
+        let (host, mut backing) = (Lender::of(Lends::Keys), Backing::default());
+        let progress = decide(&view, &config, &host, at(NOW), &mut backing);
+        let Progress::Done(decision, _) = progress else {
             panic!("no decision");
         };
         let got = summary(&decision);

@@ -13,7 +13,7 @@ use crate::{
     },
     policy::{
         protected_resource::ProtectedResource,
-        token_place::{AUTHORIZATION, TokenPlace},
+        token_place::{AUTHORIZATION, TokenHeader, TokenPlace},
     },
     provider::Provider,
     url::{self, Transport},
@@ -101,12 +101,12 @@ fn display_name<'a>(name: &'a Spanned<String>, findings: &mut Findings) -> Optio
 /// Those of RFC 6750 that the policy takes: another header, and a cookie, are none of them.
 fn methods(places: &[TokenPlace]) -> Vec<&'static str> {
     let method = |place: &TokenPlace| match place {
-        TokenPlace::Header { name, scheme: Some(scheme) } => {
+        TokenPlace::Header(TokenHeader { name, scheme: Some(scheme), .. }) => {
             let standard = **name == *AUTHORIZATION && scheme.eq_ignore_ascii_case("bearer");
             standard.then_some("header")
         }
         TokenPlace::Query(name) if **name == *"access_token" => Some("query"),
-        TokenPlace::Header { .. } | TokenPlace::Query(_) | TokenPlace::Cookie(_) => None,
+        TokenPlace::Header(_) | TokenPlace::Query(_) | TokenPlace::Cookie(_) => None,
     };
     places.iter().filter_map(method).collect()
 }

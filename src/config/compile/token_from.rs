@@ -12,7 +12,7 @@ use crate::{
         problem::Findings,
     },
     header::{is_token_byte, plain_name, token_header},
-    policy::token_place::{AUTHORIZATION, BEARER, TokenPlace},
+    policy::token_place::{AUTHORIZATION, BEARER, TokenHeader, TokenPlace},
 };
 
 /// The places of one policy.
@@ -55,7 +55,7 @@ fn place(
                 Some(scheme) => Some(scheme_of(scheme, findings)?),
                 None => (*lower == *AUTHORIZATION).then(|| BEARER.into()),
             };
-            Some(TokenPlace::Header { name: lower, scheme })
+            Some(TokenPlace::Header(TokenHeader::new(lower, scheme)))
         }
         PlaceFile::Query(name) => {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
@@ -96,7 +96,10 @@ fn short(
 fn is_same(one: &TokenPlace, other: &TokenPlace) -> bool {
     let plain = |name: &str| plain_name(name).unwrap_or_else(|| name.to_ascii_lowercase());
     match (one, other) {
-        (TokenPlace::Header { name, .. }, TokenPlace::Header { name: other, .. })
+        (
+            TokenPlace::Header(TokenHeader { name, .. }),
+            TokenPlace::Header(TokenHeader { name: other, .. }),
+        )
         | (TokenPlace::Query(name), TokenPlace::Query(other))
         | (TokenPlace::Cookie(name), TokenPlace::Cookie(other)) => plain(name) == plain(other),
         _ => false,

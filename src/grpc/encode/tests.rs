@@ -2,7 +2,7 @@
 
 mod reference;
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use envoy_types::pb::{
     envoy::{
@@ -31,18 +31,23 @@ use crate::{
     policy::{AudienceFailure, ScopeRule},
 };
 
+/// For decisions that borrow from nobody.
+fn lasting<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
 fn decoded(decision: &Decision<'_>, owned: &OwnedHeaders) -> CheckResponse {
     CheckResponse::decode(check_response(decision, owned).as_slice()).unwrap()
 }
 
 fn refuse(reason: Reason, policy: Option<Policy>) -> Decision<'static> {
-    let (provider, policy) = (None, policy.map(Cow::Owned));
+    let (provider, policy) = (None, policy.map(lasting));
     Decision::Refuse(Refuse { reason, policy, provider, identity: None })
 }
 
 fn allow(set: &[(&str, &str)], credentials: Credentials) -> Decision<'static> {
-    let set = set.iter().map(|(name, value)| (target(name), (*value).to_owned())).collect();
-    let policy = Cow::Owned(orders(okta()));
+    let set = set.iter().map(|(name, value)| (lasting(target(name)), (*value).to_owned().into()));
+    let (set, policy) = (set.collect(), lasting(orders(okta())));
     Decision::Allow(Allow { set, credentials, reason: None, policy, identity: None })
 }
 
@@ -227,14 +232,15 @@ fn a_policy_may_answer_403_where_the_audience_does_not_match_and_only_there() {
 #[test]
 fn a_client_never_learns_what_the_operator_learns() {
     let identity = Identity {
-        provider: Arc::new(okta()),
+        provider: &Arc::new(okta()),
         subject: Some("alice".into()),
         claims: Vec::new(),
         rule: None,
     };
+    let policy = orders(okta());
     for (reason, label, ..) in TABLE {
         let (provider, identity) = (Some(Arc::new(okta())), Some(identity.clone()));
-        let policy = Some(Cow::Owned(orders(okta())));
+        let policy = Some(&policy);
         let decision = Decision::Refuse(Refuse { reason, policy, provider, identity });
         let (_, _, headers, body) = denial(&decision);
         for secret in ["alice", "okta", "orders", "k1"] {
@@ -320,10 +326,11 @@ fn the_dynamic_metadata_names_provider_and_subject_only_of_a_verified_token() {
     };
     let label = ("reason", "scope_insufficient");
     check_metadata(&unverified(None), &[("outcome", "denied"), label]);
-    let identity = |subject: Option<&str>| {
+    let known = Arc::new(okta());
+    let identity = |subject: Option<&'static str>| {
         Some(Identity {
-            provider: Arc::new(okta()),
-            subject: subject.map(str::to_owned),
+            provider: &known,
+            subject: subject.map(Into::into),
             claims: Vec::new(),
             rule: None,
         })

@@ -3,7 +3,10 @@
 use super::*;
 use crate::policy::{
     Preflight,
-    token_place::TokenPlace::{self, Cookie, Header, Query},
+    token_place::{
+        TokenHeader,
+        TokenPlace::{self, Cookie, Header, Query},
+    },
 };
 
 #[track_caller]
@@ -20,7 +23,7 @@ fn refuse(places: &str, expected: &[&str]) {
 }
 
 fn header(name: &str, scheme: Option<&str>) -> TokenPlace {
-    Header { name: name.into(), scheme: scheme.map(Into::into) }
+    Header(TokenHeader::new(name.into(), scheme.map(Into::into)))
 }
 
 #[test]

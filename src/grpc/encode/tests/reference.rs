@@ -146,11 +146,11 @@ fn policy() -> impl Strategy<Value = Policy> {
     )
 }
 
-fn identity() -> impl Strategy<Value = Option<Identity>> {
+fn identity() -> impl Strategy<Value = Option<Identity<'static>>> {
     let one = (proptest::option::of("\\PC{0,300}"), proptest::option::of("[a-z.]{1,63}"));
     let one = one.prop_map(|(subject, rule)| Identity {
-        provider: Arc::new(okta()),
-        subject,
+        provider: lasting(Arc::new(okta())),
+        subject: subject.map(Into::into),
         claims: Vec::new(),
         rule,
     });
@@ -165,7 +165,8 @@ fn decision() -> impl Strategy<Value = Decision<'static>> {
         |(allowed, mut set, reason, (policy, identity, bare, credentials))| {
             set.sort();
             set.dedup_by_key(|(name, _)| *name);
-            let set: Vec<_> = set.into_iter().map(|(name, value)| (target(name), value)).collect();
+            let set = set.into_iter().map(|(name, value)| (lasting(target(name)), value.into()));
+            let (set, policy) = (set.collect(), lasting(policy));
             match reason {
                 None if !allowed => Decision::Answer(Answer {
                     what: if bare {
@@ -175,16 +176,13 @@ fn decision() -> impl Strategy<Value = Decision<'static>> {
                         let resource = ProtectedResource::new("https://a", "/mcp", document);
                         Answered::Document(Arc::new(resource))
                     },
-                    policy: Cow::Owned(policy),
+                    policy,
                 }),
                 Some(reason) if !allowed => {
-                    let policy = Some(Cow::Owned(policy)).filter(|_| !bare);
+                    let policy = Some(policy).filter(|_| !bare);
                     Decision::Refuse(Refuse { reason, policy, provider: None, identity })
                 }
-                reason => {
-                    let policy = Cow::Owned(policy);
-                    Decision::Allow(Allow { set, credentials, reason, policy, identity })
-                }
+                reason => Decision::Allow(Allow { set, credentials, reason, policy, identity }),
             }
         },
     )
