@@ -2,7 +2,7 @@
 //!
 //! It verifies nothing: what it yields is well-formed, and otherwise only the sender's word.
 
-use std::{collections::HashSet, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{
@@ -12,7 +12,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::check::{
-    claims::Claims,
+    claims::{Claims, Json},
     decision::Denial,
     strict_json::{MemberName, Unique, deeper_than},
 };
@@ -180,7 +180,8 @@ impl Header {
 
 /// A member that must be a string where it is present.
 fn string(member: Option<&RawValue>) -> Result<Option<String>, Denial> {
-    member.map(|raw| serde_json::from_str(raw.get()).map_err(|_| MALFORMED)).transpose()
+    let text = |raw: &RawValue| Json(raw.get()).string().map(Cow::into_owned).ok_or(MALFORMED);
+    member.map(text).transpose()
 }
 
 #[cfg(test)]

@@ -2,22 +2,23 @@
 //!
 //! Only [`Candidate::finish`] makes a [`Verified`]. Keys come from outside: nothing here waits.
 
+mod said;
 mod times;
 
 use std::{ops::Deref, sync::Arc};
 
 use crate::{
     check::{
-        claims::{Claims, Unusable},
+        claims::Claims,
         decision::{Denial, Fault, Reason},
         observe::{Check, Observer},
-        token::{Envelope, Header, Jws},
+        token::{Envelope, Jws},
         verify::times::Times,
     },
     clock::{Mono, Now},
     jwks::{algorithm::Algorithm, key::Key, key_set::Selected},
     policy::Policy,
-    provider::{Audiences, Binding, Provider, TokenTypes},
+    provider::Provider,
 };
 
 /// A token whose structure, issuer, algorithm and times are in order: it has exactly one
@@ -193,13 +194,13 @@ impl<'t> Candidate<'t> {
         checks: &mut Checks<'_, O>,
     ) -> Result<(), Reason> {
         let provider = &*self.provider;
-        checks.note(Check::Type, token_type(&self.envelope.header, claims, provider))?;
+        checks.note(Check::Type, said::token_type(&self.envelope.header, claims, provider))?;
         if let Some(times) = self.times {
             checks.note(Check::Lifetime, times.bounded(provider, now))?;
         }
-        checks.note(Check::Audience, audience(claims, provider))?;
-        checks.note(Check::Claims, required_claims(claims, provider))?;
-        checks.note(Check::PolicyAudience, policy_audiences(claims, provider, policy))
+        checks.note(Check::Audience, said::audience(claims, provider))?;
+        checks.note(Check::Claims, said::required_claims(claims, provider))?;
+        checks.note(Check::PolicyAudience, said::policy_audiences(claims, provider, policy))
     }
 
     /// The key whose signature it bears.
@@ -359,49 +360,6 @@ pub fn granted(provider: &Provider, claims: &Claims) -> Vec<String> {
         }
     }
     scopes
-}
-
-/// RFC 8725 section 3.11: tokens of another kind, ID tokens among them, are told apart by `typ`.
-fn token_type(header: &Header, claims: &Claims, provider: &Provider) -> Result<(), Denial> {
-    let typ = header.typ.as_deref().map(|typ| {
-        let typ = typ.to_ascii_lowercase();
-        typ.strip_prefix("application/").map(str::to_owned).unwrap_or(typ)
-    });
-    let accepted = match (&provider.token_types, typ.as_deref()) {
-        (TokenTypes::Default, None) => true,
-        (TokenTypes::Default, Some(typ)) => typ == "jwt" || typ == "at+jwt",
-        (TokenTypes::OneOf(_), None) => false,
-        (TokenTypes::OneOf(types), Some(typ)) => types.iter().any(|t| t == typ),
-    };
-    let bound = provider.cnf == Binding::Refuse && claims.member("cnf").is_some();
-    if accepted && !bound { Ok(()) } else { Err(Denial::TokenTypeNotAllowed) }
-}
-
-fn audience(claims: &Claims, provider: &Provider) -> Result<(), Denial> {
-    match &provider.audiences {
-        Audiences::Any => Ok(()),
-        Audiences::OneOf(accepted) => has_audience(claims, provider, accepted),
-    }
-}
-
-fn policy_audiences(claims: &Claims, provider: &Provider, policy: &Policy) -> Result<(), Denial> {
-    policy.audiences.iter().try_for_each(|accepted| has_audience(claims, provider, accepted))
-}
-
-/// RFC 7519 section 4.1.3: a string, or an array of strings.
-fn has_audience(claims: &Claims, provider: &Provider, accepted: &[String]) -> Result<(), Denial> {
-    let value = claims.find(&provider.audience_claim).ok_or(Denial::AudienceNotAllowed)?;
-    let audiences = value.strings().map_err(|Unusable| Denial::ClaimsMalformed)?;
-    let matches = audiences.iter().any(|audience| accepted.iter().any(|a| a == audience));
-    if matches { Ok(()) } else { Err(Denial::AudienceNotAllowed) }
-}
-
-fn required_claims(claims: &Claims, provider: &Provider) -> Result<(), Denial> {
-    let holds = provider
-        .required_claims
-        .iter()
-        .all(|(path, value)| claims.string(path).is_some_and(|claim| claim == *value));
-    if holds { Ok(()) } else { Err(Denial::ClaimsRejected) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a signed token must be and say: type, audiences, required claims.
 
 use super::*;
+use crate::provider::{Audiences, Binding, TokenTypes};
 
 #[track_caller]
 fn check_typ(types: TokenTypes, typ: Option<&str>, expected: Result<(), Denial>) {
