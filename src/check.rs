@@ -18,7 +18,7 @@ pub mod target;
 pub mod token;
 pub mod verify;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, ops::Deref};
 
 use crate::{
     check::{
@@ -44,25 +44,27 @@ pub trait Host {
     type Wait;
     /// Where the host keeps a token that was verified under a policy.
     type Place;
+    /// How the host holds a verified token.
+    type Held: Deref<Target = Verified>;
 
     /// The keys for a candidate. A wait ends this run of the check: it starts again afterwards.
     fn keys(&self, query: KeyQuery<'_>, now: Now) -> Keys<Self::Wait>;
 
     /// This token as it was verified before under this policy, if it still stands; else where it
     /// would be kept.
-    fn recall(&self, token: &str, policy: &Policy, now: Now) -> Recalled<Self::Place>;
+    fn recall(&self, token: &str, policy: &Policy, now: Now) -> Recalled<Self::Held, Self::Place>;
 
-    /// Keeps a token in the place that [`Host::recall`] gave for it.
-    fn remember(&self, place: Self::Place, verified: &Arc<Verified>);
+    /// Holds a token that was verified now, and keeps it where [`Host::recall`] said.
+    fn hold(&self, verified: Verified, place: Option<Self::Place>) -> Self::Held;
 }
 
 /// A host's answer to the question for a token.
 #[derive(Debug)]
-pub enum Recalled<P> {
+pub enum Recalled<T, P> {
     /// It was verified before.
-    Known(Arc<Verified>),
-    /// It is new.
-    New(P),
+    Known(T),
+    /// It is new, and kept nowhere if no place is given.
+    New(Option<P>),
 }
 
 /// A host's answer to a [`KeyQuery`].
@@ -88,10 +90,16 @@ pub enum Progress<'d, W> {
 
 /// What a decision borrows besides the config: a policy that only this route has, and the token.
 /// Nothing in it outlives the decision, and the next one begins with what it brings itself.
-#[derive(Debug, Default)]
-pub struct Backing {
+#[derive(Debug)]
+pub struct Backing<T> {
     policy: Option<Policy>,
-    verified: Option<Arc<Verified>>,
+    token: Option<T>,
+}
+
+impl<T> Default for Backing<T> {
+    fn default() -> Self {
+        Self { policy: None, token: None }
+    }
 }
 
 /// Decides one request.
@@ -100,13 +108,13 @@ pub fn decide<'d, H: Host>(
     snapshot: &'d Snapshot,
     host: &H,
     now: Now,
-    backing: &'d mut Backing,
+    backing: &'d mut Backing<H::Held>,
 ) -> Progress<'d, H::Wait> {
     let Resolved { policy, unknown } = route::resolve(view, snapshot);
-    let Backing { policy: inline, verified } = backing;
+    let Backing { policy: inline, token: held } = backing;
     let decision = match policy.map(|policy| kept(policy, inline)) {
         Err(reason) => Decision::Refuse(Refuse::without_policy(reason)),
-        Ok(policy) => match under(policy, view, &snapshot.owned_headers, (host, now), verified) {
+        Ok(policy) => match under(policy, view, &snapshot.owned_headers, (host, now), held) {
             Ok(Decision::Allow(allow)) => Decision::Allow(forward::without_aliases(
                 allow,
                 &view.http,
@@ -125,7 +133,7 @@ fn under<'d, H: Host>(
     view: &CheckView<'_>,
     owned: &OwnedHeaders,
     (host, now): (&H, Now),
-    kept: &'d mut Option<Arc<Verified>>,
+    held: &'d mut Option<H::Held>,
 ) -> Result<Decision<'d>, H::Wait> {
     if let Some(what) = resource::answered(&view.http, policy) {
         return Ok(Decision::Answer(Answer { what, policy }));
@@ -147,10 +155,10 @@ fn under<'d, H: Host>(
     let asked = Asked { http: &view.http, owned, now };
     match host.recall(&presented.token, policy, now) {
         Recalled::Known(verified) => {
-            Ok(authorize(kept.insert(verified), policy, &presented, asked, &mut FirstFailure))
+            Ok(authorize(held.insert(verified), policy, &presented, asked, &mut FirstFailure))
         }
         Recalled::New(place) => {
-            with_token(&presented, policy, asked, (host, Some(place)), kept, &mut FirstFailure)
+            with_token(&presented, policy, asked, (host, place), held, &mut FirstFailure)
         }
     }
 }
@@ -163,10 +171,10 @@ pub fn explain<'d, H: Host>(
     snapshot: &'d Snapshot,
     host: &H,
     now: Now,
-    (backing, observer): (&'d mut Backing, &mut impl Observer),
+    (backing, observer): (&'d mut Backing<H::Held>, &mut impl Observer),
 ) -> Progress<'d, H::Wait> {
     let Resolved { policy, unknown } = route::resolve(view, snapshot);
-    let Backing { policy: inline, verified } = backing;
+    let Backing { policy: inline, token: held } = backing;
     let asked = Asked { http: &view.http, owned: &snapshot.owned_headers, now };
     let decision = match policy.map(|policy| kept(policy, inline)) {
         Err(reason) => Decision::Refuse(Refuse::without_policy(reason)),
@@ -179,7 +187,7 @@ pub fn explain<'d, H: Host>(
         }
         Ok(policy) => {
             let presented = Presented { token: token.into(), place: None };
-            match with_token(&presented, policy, asked, (host, None), verified, observer) {
+            match with_token(&presented, policy, asked, (host, None), held, observer) {
                 Ok(decision) => decision,
                 Err(wait) => return Progress::Wait(wait),
             }
@@ -202,16 +210,13 @@ fn with_token<'d, H: Host>(
     policy: &'d Policy,
     asked: Asked<'_>,
     (host, place): (&H, Option<H::Place>),
-    kept: &'d mut Option<Arc<Verified>>,
+    held: &'d mut Option<H::Held>,
     observer: &mut impl Observer,
 ) -> Result<Decision<'d>, H::Wait> {
     let token = &*presented.token;
     Ok(match verify(token, policy, host, asked.now, observer)? {
         Ok(verified) => {
-            let verified = kept.insert(Arc::new(verified));
-            if let Some(place) = place {
-                host.remember(place, verified);
-            }
+            let verified = held.insert(host.hold(verified, place));
             authorize(verified, policy, presented, asked, observer)
         }
         Err(rejected) => {

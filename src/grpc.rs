@@ -29,7 +29,7 @@ use crate::{
     provider::Name,
     snapshot::{Snapshot, cell::SnapshotCell},
     telemetry::{metrics::Metrics, references::References},
-    token_cache::{Place, TokenCache},
+    token_cache::{Held, Place, TokenCache},
 };
 
 /// The full name of Envoy's service.
@@ -183,8 +183,8 @@ struct Serving<'a> {
 
 impl Host for Serving<'_> {
     type Wait = Ticket;
-    /// None where the cache is off.
-    type Place = Option<Place>;
+    type Place = Place;
+    type Held = Held;
 
     fn keys(&self, query: KeyQuery<'_>, now: Now) -> Keys<Ticket> {
         let keys = self.shared.store.keys(query, now);
@@ -194,18 +194,18 @@ impl Host for Serving<'_> {
         keys
     }
 
-    fn recall(&self, token: &str, policy: &Policy, now: Now) -> Recalled<Option<Place>> {
+    fn recall(&self, token: &str, policy: &Policy, now: Now) -> Recalled<Held, Place> {
         let Authorizer { tokens, store, metrics, .. } = self.shared;
         let Some(place) = tokens.place(policy, token) else {
             metrics.token_cache.misses.inc();
             return Recalled::New(None);
         };
-        let stands = |verified: &Arc<Verified>| {
+        let stands = |verified: &Verified| {
             verified.stands_under(policy)
                 && verified.still_valid(now).is_ok()
                 && store.holds(verified, now)
         };
-        match tokens.get(place) {
+        match tokens.get(place, now.mono) {
             Some(verified) if stands(&verified) => {
                 metrics.token_cache.hits.inc();
                 return Recalled::Known(verified);
@@ -217,10 +217,8 @@ impl Host for Serving<'_> {
         Recalled::New(Some(place))
     }
 
-    fn remember(&self, place: Option<Place>, verified: &Arc<Verified>) {
-        if let Some(place) = place {
-            self.shared.tokens.put(place, verified.clone());
-        }
+    fn hold(&self, verified: Verified, place: Option<Place>) -> Held {
+        self.shared.tokens.hold(verified, place)
     }
 }
 
@@ -349,14 +347,13 @@ mod tests {
     fn a_remembered_token_is_recalled_only_within_its_time_and_under_the_same_provider() {
         let authorizer = Authorizer { tokens: TokenCache::new(1 << 20), ..authorizer() };
         let policy = orders(okta());
-        let verified = Arc::new(verified(&policy, &[]));
         let serving = Serving { shared: &authorizer, patience: Patience::Left };
         let Recalled::New(place) = serving.recall("token", &policy, at(NOW)) else {
             panic!("known before it was kept");
         };
         // What does not stand is not kept, so it is remembered anew each time.
         let recalled = |policy: &Policy, token, unix| {
-            serving.remember(place, &verified);
+            serving.hold(verified(&orders(okta()), &[]), place);
             matches!(serving.recall(token, policy, at(unix)), Recalled::Known(_))
         };
         assert!(recalled(&policy, "token", NOW));

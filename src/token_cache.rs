@@ -3,18 +3,25 @@
 //! It does not know whether a key or a provider still stands; the host asks on each hit. So a reload
 //! costs only the tokens of what it changed.
 
+mod front;
+
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, BuildHasherDefault, Hasher},
+    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use moka::{policy::EvictionPolicy, sync::Cache};
 
-use crate::{check::verify::Verified, digest::sha256_of, policy::Policy, provider::Name};
+use crate::{
+    check::verify::Verified, clock::Mono, digest::sha256_of, policy::Policy, provider::Name,
+    token_cache::front::Front,
+};
 
 /// SHA-256 of the whole token and all that its verification depended on.
 type Key = [u8; 32];
@@ -23,16 +30,49 @@ type Key = [u8; 32];
 #[derive(Clone, Copy)]
 pub struct Place(Key);
 
+/// A verified token, whether it is kept or not.
+#[derive(Debug, Clone)]
+pub struct Held(Arc<Entry>);
+
+impl Deref for Held {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.0.verified
+    }
+}
+
+/// One token, in one piece: a hit looks at little else.
+#[derive(Debug)]
+struct Entry {
+    /// None where it is not kept.
+    key: Option<Key>,
+    /// When the cache was last told that it is asked about, in seconds on the monotonic clock.
+    told: AtomicU64,
+    verified: Verified,
+}
+
 /// A cache bounded in bytes. The token that was longest not asked about makes room first: tokens
 /// are short-lived, so that how often one was seen says little about how often it will be.
 pub struct TokenCache {
     /// None where the cache is off.
-    tokens: Option<Cache<Key, Arc<Verified>, BuildHasherDefault<DigestHasher>>>,
+    kept: Option<Kept>,
     /// Keeps clients from choosing the cache's keys.
     secret: [u8; 16],
     /// How many were kept, less those that were freed.
     put: AtomicU64,
 }
+
+struct Kept {
+    /// Owns the tokens. To ask it costs a walk over many places in memory, and it notes each time.
+    tokens: Cache<Key, Arc<Entry>, BuildHasherDefault<DigestHasher>>,
+    /// Finds those that are asked about again and again at once.
+    front: Front,
+}
+
+/// So long the front answers without telling the cache that a token is asked about. Which token
+/// was longest not asked about is known with this error.
+const TELLS: Duration = Duration::from_secs(30);
 
 /// What the cache says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,56 +107,74 @@ impl TokenCache {
     /// A cache of at most `bytes`; 0 turns it off.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
-        let tokens = (bytes > 0).then(|| {
-            Cache::builder()
-                .max_capacity(bytes)
-                .weigher(|_: &Key, verified: &Arc<Verified>| {
-                    u32::try_from(verified.claims.size() + ENTRY_BYTES).unwrap_or(u32::MAX)
-                })
-                // A listener would cost every insertion a lock of its own; see `content`.
-                .eviction_policy(EvictionPolicy::lru())
-                .build_with_hasher(BuildHasherDefault::default())
-        });
+        let tokens = Cache::builder()
+            .max_capacity(bytes)
+            .weigher(|_: &Key, entry: &Arc<Entry>| {
+                u32::try_from(entry.verified.claims.size() + ENTRY_BYTES).unwrap_or(u32::MAX)
+            })
+            // A listener would cost every insertion a lock of its own; see `content`.
+            .eviction_policy(EvictionPolicy::lru())
+            .build_with_hasher(BuildHasherDefault::default());
+        let kept = (bytes > 0).then(|| Kept { tokens, front: Front::for_bytes(bytes) });
         // The standard library's hasher keys are random for each process.
         let mut secret = [0; 16];
         let halves = [0_u8, 1].map(|half| RandomState::new().hash_one(half).to_ne_bytes());
         for (to, from) in secret.iter_mut().zip(halves.as_flattened()) {
             *to = *from;
         }
-        Self { tokens, secret, put: AtomicU64::new(0) }
+        Self { kept, secret, put: AtomicU64::new(0) }
     }
 
     /// Where this token, verified under this policy, is kept; none where the cache is off.
     #[must_use]
     pub fn place(&self, policy: &Policy, token: &str) -> Option<Place> {
-        self.tokens.as_ref().map(|_| Place(self.key(policy, token)))
+        self.kept.as_ref().map(|_| Place(self.key(policy, token)))
     }
 
     /// What is kept there, perhaps by an earlier config.
     #[must_use]
-    pub fn get(&self, place: Place) -> Option<Arc<Verified>> {
-        self.tokens.as_ref()?.get(&place.0)
+    pub fn get(&self, Place(key): Place, now: Mono) -> Option<Held> {
+        let Kept { tokens, front } = self.kept.as_ref()?;
+        let found = front.get(&key);
+        if let Some(entry) = &found
+            && entry.was_told(now)
+        {
+            return found.map(Held);
+        }
+        // To be asked for what it does not have costs the cache a note, too.
+        let entry = if tokens.contains_key(&key) { tokens.get(&key)? } else { return None };
+        entry.told.store(now.0.as_secs(), Ordering::Relaxed);
+        if found.is_none() {
+            front.put(&entry, &key);
+        }
+        Some(Held(entry))
     }
 
     /// Frees a place whose token does not stand any more.
-    pub fn free(&self, place: Place) {
-        if self.tokens.as_ref().is_some_and(|tokens| tokens.remove(&place.0).is_some()) {
+    pub fn free(&self, Place(key): Place) {
+        let Some(Kept { tokens, front }) = &self.kept else { return };
+        front.remove(&key);
+        if tokens.remove(&key).is_some() {
             self.put.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    /// Keeps a verified token at its place.
-    pub fn put(&self, place: Place, verified: Arc<Verified>) {
-        if let Some(tokens) = &self.tokens {
+    /// Holds a verified token, and keeps it where a place is given.
+    pub fn hold(&self, verified: Verified, place: Option<Place>) -> Held {
+        let key = place.map(|Place(key)| key);
+        let entry = Arc::new(Entry { key, told: AtomicU64::new(0), verified });
+        // The front learns of it when it is asked about again: most new tokens never are.
+        if let (Some(Kept { tokens, .. }), Some(key)) = (&self.kept, key) {
             self.put.fetch_add(1, Ordering::Relaxed);
-            tokens.insert(place.0, verified);
+            tokens.insert(key, entry.clone());
         }
+        Held(entry)
     }
 
     /// What it holds, counted now.
     #[must_use]
     pub fn content(&self) -> Content {
-        let Some(tokens) = &self.tokens else { return Content::default() };
+        let Some(Kept { tokens, .. }) = &self.kept else { return Content::default() };
         // First what was kept, then what is left: one that comes in between is not taken for gone.
         let put = self.put.load(Ordering::Relaxed);
         tokens.run_pending_tasks();
@@ -146,6 +204,12 @@ impl TokenCache {
     }
 }
 
+impl Entry {
+    fn was_told(&self, now: Mono) -> bool {
+        now.0.as_secs().saturating_sub(self.told.load(Ordering::Relaxed)) < TELLS.as_secs()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +231,12 @@ mod tests {
         Policy { audiences: lists.collect(), ..policy }
     }
 
+    const T0: Mono = Mono(Duration::from_secs(1_000_000));
+
+    fn keep(cache: &TokenCache, place: Place) -> Held {
+        cache.hold(verified(&orders(okta()), &[]), Some(place))
+    }
+
     type Asked<'a> = (&'a Policy, &'a str);
 
     /// Whether what is kept under one question is found by another.
@@ -174,8 +244,10 @@ mod tests {
     fn check(kept: Asked<'_>, asked: Asked<'_>, expected: bool) {
         let cache = TokenCache::new(1 << 20);
         let place = |(policy, token): Asked<'_>| cache.place(policy, token).unwrap();
-        cache.put(place(kept), Arc::new(verified(&orders(okta()), &[])));
-        assert_eq!(cache.get(place(asked)).is_some(), expected, "{kept:?} {asked:?}");
+        keep(&cache, place(kept));
+        for _ in 0..3 {
+            assert_eq!(cache.get(place(asked), T0).is_some(), expected, "{kept:?} {asked:?}");
+        }
     }
 
     #[test]
@@ -242,8 +314,8 @@ mod tests {
         let policy = orders(okta());
         assert!(off.place(&policy, "t").is_none());
         let place = on.place(&policy, "t").unwrap();
-        off.put(place, Arc::new(verified(&policy, &[])));
-        assert!(off.get(place).is_none());
+        keep(&off, place);
+        assert!(off.get(place, T0).is_none());
         assert_eq!(off.content(), Content::default());
     }
 
@@ -252,7 +324,7 @@ mod tests {
         let (cache, policy) = (TokenCache::new(bytes), orders(okta()));
         for n in 0..tokens {
             let place = cache.place(&policy, &n.to_string()).unwrap();
-            cache.put(place, Arc::new(verified(&policy, &[])));
+            keep(&cache, place);
         }
         let Content { bytes: held, evicted } = cache.content();
         assert!(held <= bytes, "{held}");
@@ -271,11 +343,27 @@ mod tests {
         let (cache, policy) = (TokenCache::new(1 << 18), orders(okta()));
         let place = |n: usize| cache.place(&policy, &n.to_string()).unwrap();
         for n in 0..1000 {
-            cache.put(place(n), Arc::new(verified(&policy, &[])));
-            assert!(cache.get(place(0)).is_some(), "{n}");
+            keep(&cache, place(n));
+            // Twice in each moment: the cache is told once.
+            let now = T0.after(TELLS * n.try_into().unwrap());
+            let asked = [0, 0].map(|n| cache.get(place(n), now).is_some());
+            assert_eq!(asked, [true, true], "{n}");
             assert!(cache.content().bytes <= 1 << 18);
         }
-        assert!(cache.get(place(1)).is_none() && cache.get(place(999)).is_some());
+        assert!(cache.get(place(1), T0).is_none() && cache.get(place(999), T0).is_some());
+    }
+
+    #[test]
+    fn the_cache_is_told_of_a_token_that_is_asked_about_once_in_a_while() {
+        let (cache, policy) = (TokenCache::new(1 << 20), orders(okta()));
+        let place = cache.place(&policy, "t").unwrap();
+        let held = keep(&cache, place);
+        assert!(cache.get(place, T0).is_some());
+        // What the cache has dropped is found as long as somebody holds it and nobody asks it.
+        cache.kept.as_ref().unwrap().tokens.invalidate(&place.0);
+        assert!(cache.get(place, T0.after(TELLS).before(Duration::from_millis(1))).is_some());
+        assert!(cache.get(place, T0.after(TELLS)).is_none());
+        drop(held);
     }
 
     #[test]
@@ -283,13 +371,13 @@ mod tests {
         let (cache, policy) = (TokenCache::new(1 << 20), orders(okta()));
         let place = cache.place(&policy, "t").unwrap();
         for _ in 0..2 {
-            cache.put(place, Arc::new(verified(&policy, &[])));
+            keep(&cache, place);
             cache.free(place);
             cache.free(place);
-            assert!(cache.get(place).is_none());
+            assert!(cache.get(place, T0).is_none());
         }
         assert_eq!(cache.content(), Content::default());
-        cache.put(place, Arc::new(verified(&policy, &[])));
+        keep(&cache, place);
         assert_eq!(cache.content().evicted, 0);
     }
 

@@ -3,7 +3,7 @@
 //! The config's key is public, so that no input can ever be signed by it: nothing may be allowed
 //! with claims.
 
-use std::{convert::Infallible, sync::Arc, time::SystemTime};
+use std::{convert::Infallible, time::SystemTime};
 
 use claimgate::{
     check::{
@@ -54,6 +54,7 @@ pub struct Offline;
 impl Host for Offline {
     type Wait = Infallible;
     type Place = ();
+    type Held = Box<Verified>;
 
     fn keys(&self, query: KeyQuery<'_>, _: Now) -> Keys<Infallible> {
         let KeySource::Local(set) = &query.provider.keys else {
@@ -65,9 +66,11 @@ impl Host for Offline {
         }
     }
 
-    fn recall(&self, _: &str, _: &Policy, _: Now) -> Recalled<()> {
-        Recalled::New(())
+    fn recall(&self, _: &str, _: &Policy, _: Now) -> Recalled<Box<Verified>, ()> {
+        Recalled::New(None)
     }
 
-    fn remember(&self, (): (), _: &Arc<Verified>) {}
+    fn hold(&self, verified: Verified, _: Option<()>) -> Box<Verified> {
+        verified.into()
+    }
 }

@@ -1,6 +1,9 @@
 //! Whole checks on a host that lends what the test says and notes what it is asked.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
 
 use super::*;
 use crate::{
@@ -43,6 +46,7 @@ impl Lender {
 impl Host for Lender {
     type Wait = &'static str;
     type Place = ();
+    type Held = Arc<Verified>;
 
     fn keys(&self, query: KeyQuery<'_>, _: Now) -> Keys<&'static str> {
         self.asked.borrow_mut().push("keys");
@@ -53,14 +57,17 @@ impl Host for Lender {
         }
     }
 
-    fn recall(&self, _: &str, _: &Policy, _: Now) -> Recalled<()> {
+    fn recall(&self, _: &str, _: &Policy, _: Now) -> Recalled<Arc<Verified>, ()> {
         self.asked.borrow_mut().push("recall");
-        self.recalls.clone().map_or(Recalled::New(()), Recalled::Known)
+        self.recalls.clone().map_or(Recalled::New(Some(())), Recalled::Known)
     }
 
-    fn remember(&self, (): (), _: &Arc<Verified>) {
-        self.asked.borrow_mut().push("remember");
-        self.remembered.set(self.remembered.get() + 1);
+    fn hold(&self, verified: Verified, place: Option<()>) -> Arc<Verified> {
+        if place.is_some() {
+            self.asked.borrow_mut().push("remember");
+            self.remembered.set(self.remembered.get() + 1);
+        }
+        verified.into()
     }
 }
 

@@ -66,6 +66,7 @@ impl Fetched {
 impl Host for Fetched {
     type Wait = Infallible;
     type Place = ();
+    type Held = Box<Verified>;
 
     fn keys(&self, query: KeyQuery<'_>, now: Now) -> Keys<Infallible> {
         match self.store.keys(query, now) {
@@ -82,9 +83,11 @@ impl Host for Fetched {
         }
     }
 
-    fn recall(&self, _: &str, _: &Policy, _: Now) -> Recalled<()> {
-        Recalled::New(())
+    fn recall(&self, _: &str, _: &Policy, _: Now) -> Recalled<Box<Verified>, ()> {
+        Recalled::New(None)
     }
 
-    fn remember(&self, (): (), _: &Arc<Verified>) {}
+    fn hold(&self, verified: Verified, _: Option<()>) -> Box<Verified> {
+        verified.into()
+    }
 }
