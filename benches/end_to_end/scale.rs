@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -11,7 +11,7 @@ use claimgate::cli::demo::http::{exchange, get};
 use crate::{
     Size,
     keys::TestKey,
-    load,
+    load::{self, Outcome},
     process::Process,
     runs::{CACHE, ratios, three},
     workload::{self, Workload},
@@ -44,11 +44,12 @@ pub(crate) async fn run(key: &TestKey, size: &Size) -> Scale {
         let path = folder.path().join(format!("set-{set}.json"));
         std::fs::write(path, key.jwks().to_string()).unwrap();
     }
-    let config = |count| write(folder.path(), folder.path(), count, "");
+    let config = |count| replace(folder.path(), &written(folder.path(), count, ""));
 
     let small = folder.path().join("small");
     std::fs::create_dir(&small).unwrap();
-    let small = Process::claimgate(&write(&small, folder.path(), 1, ""), CACHE).await;
+    let small = replace(&small, &written(folder.path(), 1, ""));
+    let small = Process::claimgate(&small, CACHE).await;
     let idle_memory = small.memory();
     let one_token = Workload::new(key, 1, 1);
 
@@ -96,18 +97,40 @@ async fn reloads(
     size: &Size,
 ) -> (Vec<[f64; 3]>, Vec<[f64; 3]>, Vec<f64>) {
     let (mut steady, mut reloading, mut reload) = (Vec::new(), Vec::new(), Vec::new());
+    let beside = folder.join("beside");
+    std::fs::create_dir(&beside).unwrap();
     for pair in 0..size.pairs {
-        let (grpc, frames, seconds) = (large.grpc, work.frames.clone(), size.seconds.max(4));
-        steady.push(three(&load::open(grpc, &frames, RATE, seconds).await));
-        let loaded = tokio::spawn(async move { load::open(grpc, &frames, RATE, seconds).await });
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        write(folder, folder, size.providers, &format!("# changed {pair}\n"));
-        let changed = unix();
-        reloading.push(three(&loaded.await.unwrap()));
+        let text = written(folder, size.providers, &format!("# changed {pair}\n"));
+        let seconds = size.seconds.max(4);
+        // Where nothing changes, the same is written where nobody looks.
+        steady.push(three(&changing(large, work, seconds, &beside, &text).await.0));
+        let (outcome, changed) = changing(large, work, seconds, folder, &text).await;
+        reloading.push(three(&outcome));
         // Not asked meanwhile: an answer takes long with so many providers.
         reload.push((served_since(large, pair + 2).await - changed) * 1e3);
     }
     (steady, reloading, reload)
+}
+
+/// A run in whose second second `text` becomes the config of a folder, and when it did.
+async fn changing(
+    large: &Process,
+    work: &Workload,
+    seconds: u64,
+    folder: &Path,
+    text: &str,
+) -> (Outcome, f64) {
+    let (grpc, frames) = (large.grpc, work.frames.clone());
+    let loaded = tokio::spawn(async move { load::open(grpc, &frames, RATE, seconds).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (folder, text) = (folder.to_owned(), text.to_owned());
+    // Away from the threads that make the load.
+    let change = move || {
+        replace(&folder, &text);
+        unix()
+    };
+    let changed = tokio::task::spawn_blocking(change).await.unwrap();
+    (loaded.await.unwrap(), changed)
 }
 
 impl Scale {
@@ -130,8 +153,8 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Writes a config of `count` providers with the sets of a folder, replacing the file at once.
-fn write(folder: &Path, sets: &Path, count: usize, head: &str) -> std::path::PathBuf {
+/// A config of `count` providers with the sets of a folder.
+fn written(sets: &Path, count: usize, head: &str) -> String {
     let mut text = format!("{head}providers:\n");
     for n in 0..count {
         let set = sets.join(format!("set-{}.json", n % SETS));
@@ -140,6 +163,11 @@ fn write(folder: &Path, sets: &Path, count: usize, head: &str) -> std::path::Pat
     let names: Vec<String> = (0..count).map(|n| format!("p{n}")).collect();
     writeln!(text, "policies:\n- {{ name: bench, providers: [{}] }}", names.join(", ")).unwrap();
     text.push_str("default_policy: bench\n");
+    text
+}
+
+/// Puts a config in place of the folder's, at once.
+fn replace(folder: &Path, text: &str) -> PathBuf {
     let (new, file) = (folder.join(".new"), folder.join("claimgate.yaml"));
     std::fs::write(&new, text).unwrap();
     std::fs::rename(&new, &file).unwrap();
