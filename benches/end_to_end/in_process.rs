@@ -16,7 +16,7 @@ use crate::{
     Size,
     direct::{Signed, allowed, ask, authorizer},
     keys::TestKey,
-    runs::median,
+    runs::{median, verify},
     workload::Workload,
 };
 
@@ -79,10 +79,7 @@ impl New {
     }
 
     fn pair(&mut self, key: &TestKey, work: &Workload, config: &Path) {
-        let mut signed = Signed::new(key, 500);
-        let begun = Instant::now();
-        (0..2000).for_each(|_| signed.verify());
-        self.verify.push(begun.elapsed().as_secs_f64() * 1e6 / 2000.0);
+        self.verify.push(verify(&mut Signed::new(key, 500)));
         let server = authorizer(config, CACHE);
         let requests: Vec<Bytes> = work.frames.iter().take(4000).map(message).collect();
         let (first, rest) = requests.split_at(requests.len() / 2);

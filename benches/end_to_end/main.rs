@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench end_to_end -- full` takes about ten minutes and writes docs/benchmarks.md;
 //! `-- short` takes one and writes the same to the system's temporary folder. For a profiler, `-- warm`
-//! runs only the first pairs, `-- process` only what needs no network, `-- scale` only the large
-//! config. The floor is a tonic server with the same settings that decodes each CheckRequest with
+//! runs only the first pairs, `-- process` only what needs no network, `-- envoy` only what goes
+//! through Envoy, `-- scale` only the large config. The floor is a tonic server with the same settings that decodes each CheckRequest with
 //! envoy-types and always allows. Nothing here runs under `cargo bench` without one of these words.
 
 #![allow(
@@ -46,8 +46,9 @@ pub(crate) struct Size {
     pub(crate) warm: usize,
     /// Alternating pairs of floor and claimgate.
     pub(crate) pairs: usize,
-    /// Requests of one run through Envoy.
+    /// Requests of one run through Envoy, and its runs: they scatter more than others.
     pub(crate) through_envoy: usize,
+    pub(crate) rounds: usize,
     /// Seconds of one run at a fixed rate.
     pub(crate) seconds: u64,
     /// Providers and tokens of the large config.
@@ -60,6 +61,7 @@ const FULL: Size = Size {
     warm: 60_000,
     pairs: 5,
     through_envoy: 20_000,
+    rounds: 15,
     seconds: 5,
     providers: 10_000,
     cached: 100_000,
@@ -70,6 +72,7 @@ const SHORT: Size = Size {
     warm: 20_000,
     pairs: 5,
     through_envoy: 4_000,
+    rounds: 5,
     seconds: 1,
     providers: 10_000,
     cached: 20_000,
@@ -89,6 +92,9 @@ fn main() {
         }
         Some("process") => {
             runtime().block_on(runs::process(Size { tokens: 4_000, ..FULL }));
+        }
+        Some("envoy") => {
+            runtime().block_on(runs::envoy(FULL));
         }
         Some("warm") => {
             runtime().block_on(runs::warm(Size { tokens: 2_000, ..FULL }));

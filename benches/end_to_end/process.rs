@@ -1,7 +1,8 @@
 //! A server as a process of its own: its port, its CPU time, its memory.
 
 use std::{
-    fs,
+    fs::{self, DirEntry},
+    io,
     net::{SocketAddr, TcpListener},
     path::Path,
     process::{Child, Command, Stdio},
@@ -48,13 +49,15 @@ impl Process {
         self.child.id()
     }
 
-    /// User and system time so far, in seconds; the system counts in hundredths.
+    /// User and system time of its threads so far, in seconds. `stat` counts in hundredths only.
     pub(crate) fn cpu(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let fields: Vec<&str> =
-            stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
-        (ticks(11) + ticks(12)) / 100.0
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let nanoseconds = |thread: io::Result<DirEntry>| {
+            // A thread may end meanwhile.
+            let seen = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            seen.split_whitespace().next()?.parse::<f64>().ok()
+        };
+        threads.filter_map(nanoseconds).sum::<f64>() / 1e9
     }
 
     /// Resident memory in MiB.

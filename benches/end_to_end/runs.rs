@@ -39,8 +39,8 @@ pub(crate) struct Pairs {
     pub(crate) ours: Vec<f64>,
     pub(crate) floor_rate: Vec<f64>,
     pub(crate) our_rate: Vec<f64>,
-    /// One bare verify; zero where none is needed.
-    pub(crate) verify: f64,
+    /// A bare verify; zero where none is needed.
+    pub(crate) verify: Vec<f64>,
 }
 
 pub(crate) struct Pairs3 {
@@ -78,6 +78,11 @@ pub(crate) async fn warm(size: Size) {
 pub(crate) async fn process(size: Size) {
     let bench = Bench::new(size).await;
     in_process::run(&bench.keys, &bench.config(), &size);
+}
+
+/// Those through Envoy alone.
+pub(crate) async fn envoy(size: Size) {
+    Bench::new(size).await.through_envoy().await;
 }
 
 pub(crate) async fn all(size: Size) -> Results {
@@ -120,10 +125,11 @@ impl Bench {
         let ours = Process::claimgate(&self.config(), CACHE).await;
         load::closed(ours.grpc, frames, frames.len()).await;
         load::closed(self.floor.grpc, frames, frames.len()).await;
-        let mut pairs = Pairs::new("token seen before, RS256".to_owned(), 0.0);
+        let mut pairs = Pairs::new("token seen before, RS256".to_owned());
         for _ in 0..self.size.pairs {
             pairs.floor(&self.floor, frames, self.size.warm).await;
             pairs.ours(&ours, frames, self.size.warm).await;
+            pairs.verify.push(0.0);
         }
         pairs.print();
         pairs
@@ -131,7 +137,8 @@ impl Bench {
 
     /// Each token is sent once to a process that has seen none.
     async fn new_tokens(&self, key: &TestKey, work: &Workload) -> Pairs {
-        let mut pairs = Pairs::new(format!("new token, {}", key.alg), verify(key));
+        let mut pairs = Pairs::new(format!("new token, {}", key.alg));
+        let mut signed = Signed::new(key, 500);
         let (first, rest) = work.frames.split_at(work.frames.len() / 20);
         let (first, rest) = (Arc::new(first.to_vec()), Arc::new(rest.to_vec()));
         for _ in 0..self.size.pairs {
@@ -139,6 +146,7 @@ impl Bench {
             let ours = Process::claimgate(&self.config(), CACHE).await;
             load::closed(ours.grpc, &first, first.len()).await;
             pairs.ours(&ours, &rest, rest.len()).await;
+            pairs.verify.push(verify(&mut signed));
         }
         pairs.print();
         pairs
@@ -161,7 +169,7 @@ impl Bench {
         let mut rates: Vec<(String, Vec<f64>)> =
             gateways.iter().map(|(name, ..)| ((*name).to_owned(), Vec::new())).collect();
         // The first round fills the cache and is not counted.
-        for round in 0..=self.size.pairs {
+        for round in 0..=self.size.rounds {
             for ((_, gateway, (_, work)), (_, rates)) in gateways.iter().zip(&mut rates) {
                 let Some(envoy) = gateway else { continue };
                 let count = if round == 0 { work.tokens.len() } else { self.size.through_envoy };
@@ -169,8 +177,9 @@ impl Bench {
                 rates.extend((round > 0).then(|| run.rate()));
             }
         }
-        for (name, rates) in &rates {
-            println!("through Envoy: {name}: {:.0}/s", median(rates));
+        for (name, own) in &rates {
+            let beside = beside(own, &rates[0].1);
+            println!("through Envoy: {name}: {:.0}/s, {beside:.2} of the floor", median(own));
         }
         rates
     }
@@ -210,9 +219,20 @@ impl Bench {
 }
 
 impl Pairs {
-    fn new(name: String, verify: f64) -> Self {
-        let (floor, ours, floor_rate, our_rate) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    fn new(name: String) -> Self {
+        let [floor, ours, floor_rate, our_rate, verify] = Default::default();
         Self { name, floor, ours, floor_rate, our_rate, verify }
+    }
+
+    /// What claimgate takes beside the floor, as a ratio.
+    pub(crate) fn ratio(&self) -> f64 {
+        beside(&self.ours, &self.floor)
+    }
+
+    /// What it takes over the floor and the verify.
+    pub(crate) fn over(&self) -> f64 {
+        let bare = self.floor.iter().zip(&self.verify).map(|(floor, verify)| floor + verify);
+        median(&self.ours.iter().zip(bare).map(|(ours, bare)| ours - bare).collect::<Vec<_>>())
     }
 
     async fn floor(&mut self, process: &Process, frames: &Arc<Vec<Bytes>>, count: usize) {
@@ -230,10 +250,11 @@ impl Pairs {
     fn print(&self) {
         let (floor, ours) = (median(&self.floor), median(&self.ours));
         println!(
-            "{}: floor {floor:.1} µs, claimgate {ours:.1} µs, verify {:.1} µs, ratio {:.2}",
+            "{}: floor {floor:.1} µs, claimgate {ours:.1} µs, verify {:.1} µs, ratio {:.2}, over {:+.1}",
             self.name,
-            self.verify,
-            ours / floor
+            median(&self.verify),
+            self.ratio(),
+            self.over()
         );
     }
 }
@@ -245,11 +266,17 @@ async fn measured(process: &Process, frames: &Arc<Vec<Bytes>>, count: usize) -> 
     ((process.cpu() - before) * 1e6 / count as f64, run.rate())
 }
 
-/// Of p50, p99 and p99.9, each the median of the ratios of pairs.
+/// The median of the ratios of pairs.
+pub(crate) fn beside(ours: &[f64], floor: &[f64]) -> f64 {
+    median(&ours.iter().zip(floor).map(|(ours, floor)| ours / floor).collect::<Vec<_>>())
+}
+
+/// As [`beside`], of p50, p99 and p99.9.
 pub(crate) fn ratios(ours: &[[f64; 3]], floor: &[[f64; 3]]) -> [f64; 3] {
     [0, 1, 2].map(|at| {
-        let pairs = ours.iter().zip(floor).map(|(ours, floor)| ours[at] / floor[at]);
-        median(&pairs.collect::<Vec<_>>())
+        let [ours, floor] = [ours, floor].map(|runs| runs.iter().map(|run| run[at]).collect());
+        let (ours, floor): (Vec<f64>, Vec<f64>) = (ours, floor);
+        beside(&ours, &floor)
     })
 }
 
@@ -257,13 +284,9 @@ pub(crate) fn three(run: &Outcome) -> [f64; 3] {
     [0.5, 0.99, 0.999].map(|part| run.percentile(part))
 }
 
-/// One bare verify, in microseconds.
-fn verify(key: &TestKey) -> f64 {
-    let mut signed = Signed::new(key, 500);
-    let mut run = || {
-        let begun = Instant::now();
-        (0..2000).for_each(|_| signed.verify());
-        begun.elapsed().as_secs_f64() * 1e6 / 2000.0
-    };
-    median(&[run(), run(), run(), run(), run()])
+/// A bare verify, in microseconds.
+pub(crate) fn verify(signed: &mut Signed) -> f64 {
+    let begun = Instant::now();
+    (0..2000).for_each(|_| signed.verify());
+    begun.elapsed().as_secs_f64() * 1e6 / 2000.0
 }
