@@ -52,7 +52,7 @@ pub(crate) fn run(keys: &[(TestKey, Workload)], config: &Path, size: &Size) -> I
     crowd.iter().for_each(|request| drop(ask(&server, request)));
     // In an order in which no neighbour helps.
     let mixed = |n: usize| crowd[n * 7919 % crowd.len()].clone();
-    let mixed: Vec<Bytes> = (0..size.through_envoy).map(mixed).collect();
+    let mixed: Vec<Bytes> = (0..size.cached / 2).map(mixed).collect();
     let mut seen = InProcess {
         hot: Vec::new(),
         crowd: Vec::new(),

@@ -109,7 +109,9 @@ pub(crate) async fn open(
     for _ in 0..4 {
         senders.push(connect(address).await);
     }
-    let begun = Instant::now();
+    // The timer goes in ticks of its own, to which every run has the same distance.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let begun = Instant::now() - Duration::from_micros(100);
     let (mut sent, mut tasks) = (0, Vec::new());
     for tick in 1..=seconds * 1000 {
         let due = begun + Duration::from_millis(tick);

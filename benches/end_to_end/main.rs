@@ -3,7 +3,7 @@
 //! `cargo bench --bench end_to_end -- full` takes about ten minutes and writes docs/benchmarks.md;
 //! `-- short` takes one and writes the same to the system's temporary folder. For a profiler, `-- warm`
 //! runs only the first pairs, `-- process` only what needs no network, `-- envoy` only what goes
-//! through Envoy, `-- scale` only the large config. The floor is a tonic server with the same settings that decodes each CheckRequest with
+//! through Envoy, `-- latency` only the runs at a given load, `-- scale` only the large config. The floor is a tonic server with the same settings that decodes each CheckRequest with
 //! envoy-types and always allows. Nothing here runs under `cargo bench` without one of these words.
 
 #![allow(
@@ -15,6 +15,8 @@
     reason = "a benchmark that cannot go on has failed, and it measures time"
 )]
 
+#[path = "../support/cores.rs"]
+mod cores;
 #[path = "../support/direct.rs"]
 mod direct;
 mod floor;
@@ -22,6 +24,7 @@ mod gateway;
 mod in_process;
 #[path = "../../tests/support/keys.rs"]
 mod keys;
+mod latency;
 mod load;
 mod plot;
 mod process;
@@ -46,8 +49,9 @@ pub(crate) struct Size {
     pub(crate) warm: usize,
     /// Alternating pairs of floor and claimgate.
     pub(crate) pairs: usize,
-    /// Requests of one run through Envoy, and its runs: they scatter more than others.
+    /// Requests of one run through Envoy.
     pub(crate) through_envoy: usize,
+    /// Pairs of what scatters most: through Envoy, and latency.
     pub(crate) rounds: usize,
     /// Seconds of one run at a fixed rate.
     pub(crate) seconds: u64,
@@ -92,6 +96,9 @@ fn main() {
         }
         Some("process") => {
             runtime().block_on(runs::process(Size { tokens: 4_000, ..FULL }));
+        }
+        Some("latency") => {
+            runtime().block_on(runs::latency(FULL));
         }
         Some("envoy") => {
             runtime().block_on(runs::envoy(FULL));

@@ -5,8 +5,9 @@ use std::{fmt::Write as _, fs, path::Path, process::Command};
 use crate::{
     Size,
     in_process::{InProcess, New},
+    latency::{Latency, Point},
     plot,
-    runs::{Pairs3, Results, beside, median, ratios},
+    runs::{Results, beside, median, ratios},
 };
 
 pub(crate) fn write(folder: &Path, size: &Size, results: &Results) {
@@ -18,7 +19,7 @@ pub(crate) fn write(folder: &Path, size: &Size, results: &Results) {
     in_process(&mut text, &results.in_process, size);
     cpu(&mut text, results);
     envoy(&mut text, size, results);
-    latency(&mut text, &results.half);
+    latency(&mut text, &results.latency);
     scale(&mut text, size, results);
     fs::write(folder.join("benchmarks.md"), text).unwrap();
 }
@@ -69,7 +70,7 @@ fn in_process(text: &mut String, seen: &InProcess, size: &Size) {
          socket; a new token is one that was never seen, with the cache on.\n\n\
          | ES256 | a check |\n|---|---|\n\
          | one token, seen before | {:.2} µs |\n\
-         | {} tokens, seen before, in no order | {:.2} µs |\n\
+         | {} tokens, seen within a minute before, in no order | {:.2} µs |\n\
          | checks of two threads, as a multiple of one | {:.2} |\n\n\
          | new token | a check | bare verify | over it |\n|---|---|---|---|\n",
         median(&seen.hot),
@@ -127,16 +128,18 @@ fn envoy(text: &mut String, size: &Size, results: &Results) {
     text.push('\n');
 }
 
-fn latency(text: &mut String, half: &Pairs3) {
+fn latency(text: &mut String, seen: &Latency) {
     writeln!(
         text,
-        "## Latency\n\nAn open schedule of {:.0} checks/s, half of what saturates the floor, in ticks of 1 ms; latency is counted\n\
-         from the time when a check was due, whether the load was late or the server.\n\n\
+        "## Latency\n\nEach server has one core, the load the others, both a real-time priority; {} pairs. An open schedule of {:.0} checks/s, half of what saturates\n\
+         the floor, in ticks of 1 ms; latency is counted from the time when a check was due, whether the load was late or\n\
+         the server.\n\n\
          | | floor | claimgate | ratio |\n|---|---|---|---|",
-        half.rate
+        seen.ours.len(),
+        seen.rate
     )
     .unwrap();
-    compared(text, &half.floor, &half.ours);
+    compared(text, &seen.floor, &seen.ours);
     text.push_str("\n![p99 against load](benchmarks/latency.svg)\n\n");
 }
 
@@ -195,9 +198,8 @@ fn cpu_plot(results: &Results) -> String {
 }
 
 fn latency_plot(results: &Results) -> String {
-    let p99 = |of: fn(&crate::runs::Point) -> f64| {
-        results.curve.iter().map(|p| (p.rate, of(p))).collect()
-    };
+    let p99 =
+        |of: fn(&Point) -> f64| results.latency.curve.iter().map(|p| (p.rate, of(p))).collect();
     let series =
         [("floor", p99(|point| point.floor[1])), ("claimgate", p99(|point| point.ours[1]))];
     plot::lines("p99 against load", " ms", &series)

@@ -11,6 +11,7 @@ use crate::{
     gateway,
     in_process::{self, InProcess},
     keys::TestKey,
+    latency::{self, Latency},
     load::{self, Outcome},
     process::Process,
     scale::{self, Scale},
@@ -26,10 +27,8 @@ pub(crate) struct Results {
     pub(crate) paths: Vec<Pairs>,
     /// Requests a second through Envoy, by what decides.
     pub(crate) envoy: Vec<(String, Vec<f64>)>,
-    /// p50, p99 and p99.9 in milliseconds at half of the floor's saturation.
-    pub(crate) half: Pairs3,
-    pub(crate) curve: Vec<Point>,
     pub(crate) scale: Scale,
+    pub(crate) latency: Latency,
 }
 
 /// CPU per check in microseconds, floor and claimgate in turns.
@@ -41,19 +40,6 @@ pub(crate) struct Pairs {
     pub(crate) our_rate: Vec<f64>,
     /// A bare verify; zero where none is needed.
     pub(crate) verify: Vec<f64>,
-}
-
-pub(crate) struct Pairs3 {
-    pub(crate) rate: f64,
-    pub(crate) floor: Vec<[f64; 3]>,
-    pub(crate) ours: Vec<[f64; 3]>,
-}
-
-/// p50 and p99 at one rate.
-pub(crate) struct Point {
-    pub(crate) rate: f64,
-    pub(crate) floor: [f64; 3],
-    pub(crate) ours: [f64; 3],
 }
 
 pub(crate) fn median(values: &[f64]) -> f64 {
@@ -80,6 +66,12 @@ pub(crate) async fn process(size: Size) {
     in_process::run(&bench.keys, &bench.config(), &size);
 }
 
+/// Those at a given load alone.
+pub(crate) async fn latency(size: Size) {
+    let bench = Bench::new(size).await;
+    latency::run(&bench.config(), &bench.keys[0].1.frames, &size).await;
+}
+
 /// Those through Envoy alone.
 pub(crate) async fn envoy(size: Size) {
     Bench::new(size).await.through_envoy().await;
@@ -93,11 +85,9 @@ pub(crate) async fn all(size: Size) -> Results {
         paths.push(bench.new_tokens(key, work).await);
     }
     let envoy = bench.through_envoy().await;
-    let saturation = median(&paths[0].floor_rate);
-    let half = bench.at(saturation / 2.0).await;
-    let curve = bench.curve(saturation).await;
     let scale = scale::run(&bench.keys[1].0, &size).await;
-    Results { in_process, paths, envoy, half, curve, scale }
+    let latency = latency::run(&bench.config(), &bench.keys[0].1.frames, &size).await;
+    Results { in_process, paths, envoy, scale, latency }
 }
 
 impl Bench {
@@ -182,39 +172,6 @@ impl Bench {
             println!("through Envoy: {name}: {:.0}/s, {beside:.2} of the floor", median(own));
         }
         rates
-    }
-
-    async fn at(&self, rate: f64) -> Pairs3 {
-        let frames = &self.keys[0].1.frames;
-        let ours = self.primed().await;
-        let mut half = Pairs3 { rate, floor: Vec::new(), ours: Vec::new() };
-        for _ in 0..self.size.pairs {
-            let seconds = self.size.seconds;
-            half.floor.push(three(&load::open(self.floor.grpc, frames, rate, seconds).await));
-            half.ours.push(three(&load::open(ours.grpc, frames, rate, seconds).await));
-        }
-        println!("at {rate:.0}/s: floor {:?}, claimgate {:?}", half.floor, half.ours);
-        half
-    }
-
-    async fn curve(&self, saturation: f64) -> Vec<Point> {
-        let frames = &self.keys[0].1.frames;
-        let ours = self.primed().await;
-        let mut points = Vec::new();
-        for part in [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] {
-            let (rate, seconds) = (saturation * part, self.size.seconds);
-            let floor = three(&load::open(self.floor.grpc, frames, rate, seconds).await);
-            let ours = three(&load::open(ours.grpc, frames, rate, seconds).await);
-            points.push(Point { rate, floor, ours });
-        }
-        points
-    }
-
-    async fn primed(&self) -> Process {
-        let frames = &self.keys[0].1.frames;
-        let ours = Process::claimgate(&self.config(), CACHE).await;
-        load::closed(ours.grpc, frames, frames.len()).await;
-        ours
     }
 }
 

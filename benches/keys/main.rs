@@ -16,6 +16,8 @@
 #[path = "../../tests/support.rs"]
 mod support;
 
+#[path = "../support/cores.rs"]
+mod cores;
 mod flood;
 mod isolation;
 mod load;
@@ -27,7 +29,7 @@ mod server;
 
 fn main() {
     println!("keys: what others do to the checks of good tokens\n");
-    server::stand_aside();
+    cores::stand_aside();
     let only = std::env::args().find(|word| !word.starts_with('-') && !word.contains('/'));
     for (name, run) in
         [("flood", flood::run as fn()), ("rotation", rotation::run), ("isolation", isolation::run)]

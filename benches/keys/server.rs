@@ -1,19 +1,12 @@
 //! claimgate as a process of its own on a core of its own, and what it says of itself.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    process::{Command, Stdio},
-};
+use std::{fs, net::SocketAddr, process::Command};
 
 use axum::http::Response;
 use claimgate::cli::demo::http::{exchange, get};
 use tempfile::TempDir;
 
-use crate::process::Process;
-
-/// The core of claimgate; clients and issuers have the others.
-const ITS_CORE: &str = "0";
+use crate::{cores, process::Process};
 
 /// A running claimgate.
 pub(crate) struct Claimgate {
@@ -42,7 +35,7 @@ impl Claimgate {
         let file = folder.path().join("claimgate.yaml");
         fs::write(&file, config).unwrap();
         let process = Process::claimgate(&file, "64000000").await;
-        pin(ITS_CORE, process.id());
+        cores::give_one(process.id());
         let server = Self { process, _folder: folder };
         while server.get("/readyz").await.status() != 200 {
             tokio::task::yield_now().await;
@@ -95,21 +88,6 @@ impl Done {
             fetches: self.fetches - before.fetches,
         }
     }
-}
-
-/// Puts this process on the other cores.
-pub(crate) fn stand_aside() {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    assert!(cores > 1, "claimgate and its clients need a core each");
-    pin(&format!("1-{}", cores - 1), std::process::id());
-}
-
-/// Keeps a process, with all its threads, on these cores.
-fn pin(cores: &str, process: u32) {
-    let process = process.to_string();
-    let mut taskset = Command::new("taskset");
-    let pinned = taskset.args(["-a", "-c", "-p", cores, &process]).stdout(Stdio::null()).status();
-    assert!(pinned.is_ok_and(|status| status.success()), "taskset (util-linux) is needed");
 }
 
 fn signal(name: &str, process: u32) {
