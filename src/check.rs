@@ -89,7 +89,7 @@ pub enum Progress<'d, W> {
 }
 
 /// What a decision borrows besides the config: a policy that only this route has, and the token.
-/// Nothing in it outlives the decision, and the next one begins with what it brings itself.
+/// Make one for each decision; what an earlier one left in it is never read.
 #[derive(Debug)]
 pub struct Backing<T> {
     policy: Option<Policy>,

@@ -159,7 +159,8 @@ impl Accepts {
         self.by_issuer.get(issuer)
     }
 
-    /// Whether `provider`, this very one, is seen to vouch for its issuers. Of many it may not be.
+    /// Whether this very `provider` is seen to vouch for its issuers, none of which has another
+    /// owner here. Only the first few issuers are looked at, so that `false` says nothing.
     #[must_use]
     pub fn plainly_has(&self, provider: &Arc<Provider>) -> bool {
         const FEW: usize = 8;
@@ -243,6 +244,19 @@ mod tests {
         let owner = |issuer| accepts.owner_of(issuer).map(|owner| owner.name.as_str());
         assert_eq!(["i", "j", "k", "I", ""].map(owner), [Some("a"), Some("a"), None, None, None]);
         assert_eq!(accepts.members().iter().map(Name::as_str).collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn the_very_provider_is_seen_among_the_enabled_ones_and_no_other() {
+        let (own, twin) = (Arc::new(provider("a", "x")), Arc::new(provider("a", "x")));
+        let plainly = |known: &Arc<Provider>| {
+            let accepts = Accepts::new(std::slice::from_ref(known), Vec::new()).unwrap();
+            accepts.plainly_has(&own)
+        };
+        assert!(plainly(&own) && !plainly(&twin) && !plainly(&Arc::new(off("b", "y"))));
+        let disabled = Arc::new(off("a", "x"));
+        let accepts = Accepts::new(std::slice::from_ref(&disabled), Vec::new()).unwrap();
+        assert!(!accepts.plainly_has(&disabled));
     }
 
     #[test]

@@ -42,14 +42,14 @@ impl Deref for Held {
     }
 }
 
-/// One token, in one piece: a hit looks at little else.
+/// One token. The front may keep this much of it after its end, so the rest stands elsewhere.
 #[derive(Debug)]
 struct Entry {
-    /// None where it is not kept.
-    key: Option<Key>,
+    /// All zeros where it is not kept.
+    key: Key,
     /// When the cache was last told that it is asked about, in seconds on the monotonic clock.
     told: AtomicU64,
-    verified: Verified,
+    verified: Box<Verified>,
 }
 
 /// A cache bounded in bytes. The token that was longest not asked about makes room first: tokens
@@ -71,8 +71,9 @@ struct Kept {
 }
 
 /// So long the front answers without telling the cache that a token is asked about. Which token
-/// was longest not asked about is known with this error.
-const TELLS: Duration = Duration::from_secs(30);
+/// was longest not asked about is known with this error: where new ones fill the whole cache in less
+/// time, one that is in use may be dropped, and is verified once more.
+const TELLS: Duration = Duration::from_secs(60);
 
 /// What the cache says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,22 +101,14 @@ impl Hasher for DigestHasher {
     }
 }
 
-/// What an entry takes besides its claims: key, times, pointers, the cache's own.
-const ENTRY_BYTES: usize = 512;
+/// What an entry takes besides its claims: key, times, pointers, and some ten pieces of the cache's.
+const ENTRY_BYTES: usize = 768;
 
 impl TokenCache {
     /// A cache of at most `bytes`; 0 turns it off.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
-        let tokens = Cache::builder()
-            .max_capacity(bytes)
-            .weigher(|_: &Key, entry: &Arc<Entry>| {
-                u32::try_from(entry.verified.claims.size() + ENTRY_BYTES).unwrap_or(u32::MAX)
-            })
-            // A listener would cost every insertion a lock of its own; see `content`.
-            .eviction_policy(EvictionPolicy::lru())
-            .build_with_hasher(BuildHasherDefault::default());
-        let kept = (bytes > 0).then(|| Kept { tokens, front: Front::for_bytes(bytes) });
+        let kept = (bytes > 0).then(|| Kept::new(bytes));
         // The standard library's hasher keys are random for each process.
         let mut secret = [0; 16];
         let halves = [0_u8, 1].map(|half| RandomState::new().hash_one(half).to_ne_bytes());
@@ -144,8 +137,8 @@ impl TokenCache {
         // To be asked for what it does not have costs the cache a note, too.
         let entry = if tokens.contains_key(&key) { tokens.get(&key)? } else { return None };
         entry.told.store(now.0.as_secs(), Ordering::Relaxed);
-        if found.is_none() {
-            front.put(&entry, &key);
+        if !found.is_some_and(|found| Arc::ptr_eq(&found, &entry)) {
+            front.put(&entry, now);
         }
         Some(Held(entry))
     }
@@ -161,10 +154,11 @@ impl TokenCache {
 
     /// Holds a verified token, and keeps it where a place is given.
     pub fn hold(&self, verified: Verified, place: Option<Place>) -> Held {
-        let key = place.map(|Place(key)| key);
-        let entry = Arc::new(Entry { key, told: AtomicU64::new(0), verified });
-        // The front learns of it when it is asked about again: most new tokens never are.
-        if let (Some(Kept { tokens, .. }), Some(key)) = (&self.kept, key) {
+        let Place(key) = place.unwrap_or(Place(Key::default()));
+        let (told, verified) = (AtomicU64::new(0), Box::new(verified));
+        let entry = Arc::new(Entry { key, told, verified });
+        // The front learns of it when it is asked about again: many new tokens never are.
+        if let (Some(Kept { tokens, .. }), Some(_)) = (&self.kept, place) {
             self.put.fetch_add(1, Ordering::Relaxed);
             tokens.insert(key, entry.clone());
         }
@@ -204,7 +198,23 @@ impl TokenCache {
     }
 }
 
+impl Kept {
+    fn new(bytes: u64) -> Self {
+        let front = Front::for_bytes(bytes);
+        let tokens = Cache::builder()
+            .max_capacity(bytes.saturating_sub(front.bytes()))
+            .weigher(|_: &Key, entry: &Arc<Entry>| {
+                u32::try_from(entry.verified.claims.size() + ENTRY_BYTES).unwrap_or(u32::MAX)
+            })
+            // A listener would cost every insertion a lock of its own; see `content`.
+            .eviction_policy(EvictionPolicy::lru())
+            .build_with_hasher(BuildHasherDefault::default());
+        Self { tokens, front }
+    }
+}
+
 impl Entry {
+    /// Whether the cache knows, near enough, when it was asked about.
     fn was_told(&self, now: Mono) -> bool {
         now.0.as_secs().saturating_sub(self.told.load(Ordering::Relaxed)) < TELLS.as_secs()
     }
@@ -363,6 +373,17 @@ mod tests {
         cache.kept.as_ref().unwrap().tokens.invalidate(&place.0);
         assert!(cache.get(place, T0.after(TELLS).before(Duration::from_millis(1))).is_some());
         assert!(cache.get(place, T0.after(TELLS)).is_none());
+        drop(held);
+    }
+
+    #[test]
+    fn a_freed_token_is_not_found_though_somebody_holds_it() {
+        let (cache, policy) = (TokenCache::new(1 << 20), orders(okta()));
+        let place = cache.place(&policy, "t").unwrap();
+        let held = keep(&cache, place);
+        assert!(cache.get(place, T0).is_some());
+        cache.free(place);
+        assert!(cache.get(place, T0).is_none());
         drop(held);
     }
 

@@ -23,9 +23,9 @@ use crate::{
 pub struct Claims {
     json: String,
     /// With distinct unescaped names, and in order where there are more than [`FEW`].
-    members: Vec<Member>,
+    members: Box<[Member]>,
     /// The text of names that were written with escapes.
-    unescaped: Vec<Box<str>>,
+    unescaped: Box<[Box<str>]>,
 }
 
 /// So many members are looked through one by one: that is cheaper than to sort them, and bounded.
@@ -42,7 +42,7 @@ struct Member {
 /// A name: where it stands in the payload, or which of the unescaped ones it is.
 enum MemberText {
     Plain(Span),
-    Unescaped(u32),
+    Unescaped(u16),
 }
 
 /// Length and beginning of a name: tells most names apart without a look at the payload.
@@ -53,23 +53,23 @@ fn tag(name: &str) -> u32 {
     u32::from_be_bytes(tag)
 }
 
-/// A part of the payload, which is far below 4 GiB.
+/// A part of the payload, which is below 64 KiB since a token has at most 16.
 #[derive(Clone, Copy)]
 struct Span {
-    start: u32,
-    length: u32,
+    start: u16,
+    length: u16,
 }
 
 /// A claim whose shape cannot be used for what is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unusable;
 
-/// One JSON value, as the token wrote it.
+/// One JSON value, as the token wrote it: a part of a text that serde_json has read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Json<'a>(pub(super) &'a str);
 
 impl Claims {
-    /// Reads a payload; none if it is no JSON object or repeats a top-level member.
+    /// Reads a payload; none if it is no JSON object, repeats a top-level member or has 64 KiB.
     #[must_use]
     pub fn parse(json: String) -> Option<Self> {
         let Object(found) = serde_json::from_str(&json).ok()?;
@@ -79,13 +79,14 @@ impl Claims {
             let name = match name {
                 Cow::Borrowed(name) => MemberText::Plain(Span::of(name, &json)?),
                 Cow::Owned(name) => {
-                    let index = u32::try_from(unescaped.len()).ok()?;
+                    let index = u16::try_from(unescaped.len()).ok()?;
                     unescaped.push(name.into_boxed_str());
                     MemberText::Unescaped(index)
                 }
             };
             members.push(Member { tag, name, value });
         }
+        let (members, unescaped) = (members.into(), unescaped.into());
         let mut claims = Self { json, members, unescaped };
         claims.sort();
         if claims.repeats() { None } else { Some(claims) }
@@ -156,13 +157,15 @@ impl Claims {
     pub fn size(&self) -> usize {
         let unescaped: usize =
             self.unescaped.iter().map(|name| size_of::<Box<str>>() + name.len()).sum();
-        self.json.capacity() + self.members.capacity() * size_of::<Member>() + unescaped
+        self.json.capacity() + self.members.len() * size_of::<Member>() + unescaped
     }
 
     fn name<'a>(&'a self, member: &Member) -> &'a str {
         match member.name {
             MemberText::Plain(span) => span.of_text(&self.json),
-            MemberText::Unescaped(index) => self.unescaped.get(index as usize).map(|name| &**name),
+            MemberText::Unescaped(index) => {
+                self.unescaped.get(usize::from(index)).map(|name| &**name)
+            }
         }
         .unwrap_or_default()
     }
@@ -176,14 +179,14 @@ impl fmt::Debug for Claims {
 }
 
 impl Span {
-    /// Where `part`, a slice of `whole`, stands in it; none beyond 4 GiB.
+    /// Where `part`, a slice of `whole`, stands in it; none beyond 64 KiB.
     fn of(part: &str, whole: &str) -> Option<Self> {
         let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
         Some(Self { start: start.try_into().ok()?, length: part.len().try_into().ok()? })
     }
 
     fn of_text(self, whole: &str) -> Option<&str> {
-        whole.get(self.start as usize..)?.get(..self.length as usize)
+        whole.get(usize::from(self.start)..)?.get(..usize::from(self.length))
     }
 }
 

@@ -322,7 +322,7 @@ impl Verified {
     /// names, written as it was when it did.
     #[must_use]
     pub fn stands_under(&self, policy: &Policy) -> bool {
-        // The same provider has the same issuers, of which the token's was found to be one.
+        // The same provider has the same issuers, the token's among them, and no issuer two owners.
         policy.accepts.plainly_has(&self.provider)
             || owner(&self.claims, policy)
                 .is_some_and(|owner| owner.definition == self.provider.definition)

@@ -108,7 +108,7 @@ fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// Whether no byte of it is ever encoded, but that a comma may be.
+/// Whether there is nothing to encode, but for commas. Spaces are not looked into: it says no.
 fn is_plain(text: &str) -> bool {
     // All are looked at, many together: most text is plain.
     text.bytes().fold(true, |plain, byte| plain & (0x21..=0x7E).contains(&byte) & (byte != b'%'))

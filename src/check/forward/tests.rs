@@ -105,6 +105,18 @@ fn an_authorization_that_no_place_names_stays_only_if_it_is_seen_to_be_of_anothe
 }
 
 #[test]
+fn beside_the_place_of_the_token_another_is_looked_into_as_ever() {
+    let query = TokenPlace::Query("access_token".into());
+    let places = [query, TokenPlace::authorization()];
+    for odd in ["Basic Bearer evil", "BearerX evil", "a.b.c"] {
+        let request = http("/?access_token=t", &[("authorization", odd)]);
+        let removed = "authorization path=/ private";
+        let failed = "authorization path=/";
+        check(&places, &request, 0, ["authorization private", removed, failed]);
+    }
+}
+
+#[test]
 fn what_a_backend_may_take_for_a_token_is_taken_off_though_its_scheme_is_another() {
     for (places, name, scheme) in [
         (vec![TokenPlace::authorization()], "authorization", "Bearer"),

@@ -31,6 +31,7 @@ fn by_default_tokens_of_every_other_type_are_refused() {
         "jwt ",
         " jwt",
         "application/",
+        "applicationé",
         "application/application/jwt",
         "text/jwt",
         "at-jwt",
