@@ -197,7 +197,7 @@ impl Host for Serving<'_> {
     fn recall(&self, token: &str, policy: &Policy, now: Now) -> Recalled<Held, Place> {
         let Authorizer { tokens, store, metrics, .. } = self.shared;
         let Some(place) = tokens.place(policy, token) else {
-            metrics.token_cache.misses.inc();
+            metrics.recalled(false);
             return Recalled::New(None);
         };
         let stands = |verified: &Verified| {
@@ -207,13 +207,13 @@ impl Host for Serving<'_> {
         };
         match tokens.get(place, now.mono) {
             Some(verified) if stands(&verified) => {
-                metrics.token_cache.hits.inc();
+                metrics.recalled(true);
                 return Recalled::Known(verified);
             }
             Some(_) => tokens.free(place),
             None => {}
         }
-        metrics.token_cache.misses.inc();
+        metrics.recalled(false);
         Recalled::New(Some(place))
     }
 

@@ -46,6 +46,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustls", &["src/jwks/fetch/"]),
     ("rustls_native_certs", &["src/jwks/fetch/trust.rs"]),
     ("saphyr", &["src/config/document"]),
+    ("thread_local", &["src/telemetry/metrics/tally.rs"]),
     ("tonic", &["src/grpc/encode.rs", "src/server"]),
 ];
 

@@ -4,6 +4,7 @@
 
 mod checks;
 pub mod jwks;
+mod tally;
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -11,9 +12,8 @@ use std::{
 };
 
 use prometheus::{
-    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
-    process_collector::ProcessCollector,
+    Encoder as _, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 
 use crate::{
@@ -22,8 +22,9 @@ use crate::{
     provider::Name,
     snapshot::Snapshot,
     telemetry::metrics::{
-        checks::{Checks, Label},
+        checks::{Checks, Label, raise},
         jwks::{JwksMetrics, ProviderSample},
+        tally::Tallies,
     },
     token_cache::Content,
 };
@@ -32,25 +33,18 @@ use crate::{
 pub struct Metrics {
     registry: Registry,
     checks: Checks,
-    allowed: Histogram,
-    answered: Histogram,
-    denied: Histogram,
-    fault: Histogram,
+    tallies: Tallies,
     route_policy_problems: IntCounterVec,
-    /// The token cache's.
-    pub token_cache: TokenCacheMetrics,
+    token_cache: TokenCacheMetrics,
     jwks: JwksMetrics,
     config: ConfigMetrics,
     reading: Mutex<()>,
 }
 
-/// What the token cache counts.
-pub struct TokenCacheMetrics {
+struct TokenCacheMetrics {
     bytes: IntGauge,
-    /// Tokens that were recalled.
-    pub hits: IntCounter,
-    /// Tokens that were not.
-    pub misses: IntCounter,
+    hits: IntCounter,
+    misses: IntCounter,
     evictions: IntCounter,
 }
 
@@ -77,17 +71,13 @@ impl Metrics {
         )?;
         let revision = option_env!("CLAIMGATE_REVISION").unwrap_or("unknown");
         build.with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1);
-        let duration = new.histogram("claimgate_check_duration_seconds", "Time of one check.")?;
         Ok(Self {
             checks: Checks::new(new.counters(
                 "claimgate_checks_total",
                 "Checks by their end.",
                 &["outcome", "reason", "provider", "policy"],
             )?),
-            allowed: duration.with_label_values(&["allowed"]),
-            answered: duration.with_label_values(&["answered"]),
-            denied: duration.with_label_values(&["denied"]),
-            fault: duration.with_label_values(&["fault"]),
+            tallies: Tallies::default(),
             route_policy_problems: new.counters(
                 "claimgate_route_policy_problems_total",
                 "Checks whose route metadata could not be followed.",
@@ -110,18 +100,17 @@ impl Metrics {
         let policy = decision
             .policy()
             .map_or(none, |policy| policy.name.as_ref().map_or(Label::Text("inline"), Label::Name));
-        self.checks.count([outcome, reason, provider, policy]);
-        match decision {
-            Decision::Allow(_) => self.allowed.observe(took.as_secs_f64()),
-            Decision::Answer(_) => self.answered.observe(took.as_secs_f64()),
-            Decision::Refuse(refuse) => match refuse.reason {
-                Reason::Denied(_) => self.denied.observe(took.as_secs_f64()),
-                Reason::Fault(fault) => {
-                    self.fault.observe(took.as_secs_f64());
-                    self.route_fault(fault);
-                }
-            },
+        self.checks.count([outcome, reason, provider, policy], &self.tallies);
+        self.tallies.own().took(decision.outcome(), took);
+        if let Some(Reason::Fault(fault)) = decision.reason() {
+            self.route_fault(fault);
         }
+    }
+
+    /// Counts a token that was recalled, or was not.
+    pub fn recalled(&self, known: bool) {
+        let tally = self.tallies.own();
+        if known { tally.hits.add(1) } else { tally.misses.add(1) }
     }
 
     /// Counts names that one check did not find, whether others still worked or not.
@@ -171,19 +160,24 @@ impl Metrics {
         // Two readers at once would otherwise count a sample twice, or miss it.
         let _one = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         self.jwks.sample(samples);
-        self.token_cache.holds(tokens);
+        self.token_cache.sample(&self.tallies, tokens);
+        self.checks.add_up(&self.tallies);
+        let mut families = self.registry.gather();
+        let durations = "claimgate_check_duration_seconds";
+        families.push(self.tallies.durations(durations, "Time of one check."));
         let mut text = Vec::new();
         // Writing to memory fails only for a metric without samples, which gather leaves out.
-        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        let _ = TextEncoder::new().encode(&families, &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
 }
 
 impl TokenCacheMetrics {
-    fn holds(&self, Content { bytes, evicted }: Content) {
+    fn sample(&self, tallies: &Tallies, Content { bytes, evicted }: Content) {
         self.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
-        // A counter never falls.
-        self.evictions.inc_by(evicted.saturating_sub(self.evictions.get()));
+        raise(&self.hits, tallies.sum(|tally| Some(&tally.hits)));
+        raise(&self.misses, tallies.sum(|tally| Some(&tally.misses)));
+        raise(&self.evictions, evicted);
     }
 
     fn new(new: &Registered) -> Result<Self, prometheus::Error> {
@@ -253,15 +247,5 @@ impl Registered {
         labels: &[&str],
     ) -> Result<IntGaugeVec, prometheus::Error> {
         self.register(IntGaugeVec::new(Opts::new(name, help), labels)?)
-    }
-
-    /// Buckets from 10 µs to 10 s.
-    fn histogram(&self, name: &str, help: &str) -> Result<HistogramVec, prometheus::Error> {
-        let buckets = vec![
-            0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01,
-            0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0,
-        ];
-        let options = HistogramOpts::new(name, help).buckets(buckets);
-        self.register(HistogramVec::new(options, &["outcome"])?)
     }
 }

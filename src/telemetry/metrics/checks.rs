@@ -1,12 +1,15 @@
 //! `claimgate_checks_total`: the counter of each way a check can end, found without a lock.
 //!
-//! It does not choose the labels; `telemetry/metrics.rs` does.
+//! It does not choose the labels; `telemetry/metrics.rs` does. `telemetry/metrics/tally.rs` counts.
 
 use std::{ptr, sync::OnceLock};
 
 use prometheus::{IntCounter, IntCounterVec};
 
-use crate::provider::{Name, fnv1a};
+use crate::{
+    provider::{Name, fnv1a},
+    telemetry::metrics::tally::{ROOM, Tallies},
+};
 
 /// The values of `outcome`, `reason`, `provider` and `policy`.
 pub(super) type Labels<'a> = [Label<'a>; 4];
@@ -36,8 +39,6 @@ enum Kept {
     Name(Name),
 }
 
-/// Far more than a usual config has ways to end a check; what finds no room takes the lock.
-const ROOM: usize = 4096;
 /// How far from its own place a counter may stand.
 const REACH: usize = 4;
 
@@ -48,18 +49,35 @@ impl Checks {
     }
 
     /// Counts one check.
-    pub(super) fn count(&self, labels: Labels<'_>) {
+    pub(super) fn count(&self, labels: Labels<'_>, tallies: &Tallies) {
         let find = || self.counters.with_label_values(&labels.map(Label::text));
         let first = hash(labels) % ROOM;
-        for place in self.found.iter().cycle().skip(first).take(REACH) {
+        let ends = &tallies.own().ends;
+        for place in (first..first + REACH).map(|place| place % ROOM) {
+            let (Some(found), Some(end)) = (self.found.get(place), ends.get(place)) else { break };
             let found =
-                place.get_or_init(|| Found { labels: labels.map(Kept::from), counter: find() });
+                found.get_or_init(|| Found { labels: labels.map(Kept::from), counter: find() });
             if found.labels.iter().zip(labels).all(|(kept, label)| kept.is(label)) {
-                return found.counter.inc();
+                return end.add(1);
             }
         }
+        // What finds no room takes the lock.
         find().inc();
     }
+
+    /// Brings the counters up to what was counted; for one thread at a time.
+    pub(super) fn add_up(&self, tallies: &Tallies) {
+        for (place, found) in self.found.iter().enumerate() {
+            if let Some(Found { counter, .. }) = found.get() {
+                raise(counter, tallies.sum(|tally| tally.ends.get(place)));
+            }
+        }
+    }
+}
+
+/// Brings a counter up to `to`: it never falls.
+pub(super) fn raise(counter: &IntCounter, to: u64) {
+    counter.inc_by(to.saturating_sub(counter.get()));
 }
 
 impl<'a> Label<'a> {
@@ -110,24 +128,31 @@ mod tests {
 
     use super::*;
 
-    fn checks() -> (Checks, IntCounterVec) {
+    struct Counted {
+        checks: Checks,
+        tallies: Tallies,
+        counters: IntCounterVec,
+    }
+
+    fn counted() -> Counted {
         let labels = ["outcome", "reason", "provider", "policy"];
         let counters = IntCounterVec::new(Opts::new("checks", "Checks."), &labels).unwrap();
-        (Checks::new(counters.clone()), counters)
+        let checks = Checks::new(counters.clone());
+        Counted { checks, tallies: Tallies::default(), counters }
     }
 
     /// The names are made anew, as each reload does.
-    fn count(checks: &Checks, outcome: &'static str, reason: &'static str, names: [&str; 2]) {
+    fn count(to: &Counted, outcome: &'static str, reason: &'static str, names: [&str; 2]) {
         let names = names.map(|name| Name::parse(name).ok());
         let [provider, policy] = &names;
         let [provider, policy] =
             [provider, policy].map(|name| name.as_ref().map_or(Label::Text(""), Label::Name));
-        checks.count([Label::Text(outcome), Label::Text(reason), provider, policy]);
+        to.checks.count([Label::Text(outcome), Label::Text(reason), provider, policy], &to.tallies);
     }
 
     #[test]
     fn each_way_to_end_has_its_own_counter() {
-        let (checks, counters) = checks();
+        let counted = counted();
         let ways = [
             ["allowed", "", "a", "b"],
             ["allowed", "", "b", "a"],
@@ -137,21 +162,27 @@ mod tests {
             ["allowed", "x", "a", "b"],
         ];
         for (index, [outcome, reason, provider, policy]) in ways.into_iter().enumerate() {
-            (0..=index).for_each(|_| count(&checks, outcome, reason, [provider, policy]));
+            (0..=index).for_each(|_| count(&counted, outcome, reason, [provider, policy]));
         }
-        let counts = ways.map(|labels| counters.with_label_values(&labels).get());
-        assert_eq!(counts, [1, 2, 3, 4, 5, 6]);
+        // To add up again adds nothing.
+        for _ in 0..2 {
+            counted.checks.add_up(&counted.tallies);
+            let counts = ways.map(|labels| counted.counters.with_label_values(&labels).get());
+            assert_eq!(counts, [1, 2, 3, 4, 5, 6]);
+        }
     }
 
     #[test]
     fn more_ways_than_there_is_room_are_counted_all_the_same() {
-        let (checks, counters) = checks();
+        let counted = counted();
         let names: Vec<String> = (0..3 * ROOM).map(|name| name.to_string()).collect();
         for _ in 0..2 {
-            names.iter().for_each(|name| count(&checks, "allowed", "", [name, "p"]));
+            names.iter().for_each(|name| count(&counted, "allowed", "", [name, "p"]));
         }
+        counted.checks.add_up(&counted.tallies);
         for name in &names {
-            assert_eq!(counters.with_label_values(&["allowed", "", name, "p"]).get(), 2, "{name}");
+            let counter = counted.counters.with_label_values(&["allowed", "", name, "p"]);
+            assert_eq!(counter.get(), 2, "{name}");
         }
     }
 }
