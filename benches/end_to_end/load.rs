@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -16,7 +17,11 @@ use axum::{
 use bytes::Bytes;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::{
+    net::TcpStream,
+    sync::mpsc::{self, UnboundedReceiver},
+    task::JoinSet,
+};
 
 /// What one run did.
 #[derive(Debug, Default)]
@@ -109,13 +114,10 @@ pub(crate) async fn open(
     for _ in 0..4 {
         senders.push(connect(address).await);
     }
-    // The timer goes in ticks of its own, to which every run has the same distance.
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    let begun = Instant::now() - Duration::from_micros(100);
+    let begun = Instant::now();
     let (mut sent, mut tasks) = (0, Vec::new());
-    for tick in 1..=seconds * 1000 {
-        let due = begun + Duration::from_millis(tick);
-        tokio::time::sleep_until(due.into()).await;
+    let mut ticks = ticks(begun, seconds * 1000);
+    while let Some((tick, due)) = ticks.recv().await {
         while (sent as f64) < rate * tick as f64 / 1000.0 {
             let mut sender = senders[sent % senders.len()].clone();
             let frame = frames[sent % frames.len()].clone();
@@ -132,6 +134,22 @@ pub(crate) async fn open(
     }
     latencies.sort();
     Outcome { requests: sent, elapsed: begun.elapsed(), latencies }
+}
+
+/// Ticks of a millisecond and when they were due, from a thread of their own: tokio's timer has ticks
+/// of a millisecond, too, whose distance to these would be another in each run.
+fn ticks(begun: Instant, count: u64) -> UnboundedReceiver<(u64, Instant)> {
+    let (ticker, ticks) = mpsc::unbounded_channel();
+    thread::spawn(move || {
+        for tick in 1..=count {
+            let due = begun + Duration::from_millis(tick);
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            if ticker.send((tick, due)).is_err() {
+                break;
+            }
+        }
+    });
+    ticks
 }
 
 /// `count` GETs through Envoy, each with the next token, over 16 connections.

@@ -65,8 +65,8 @@ pub(crate) async fn run(key: &TestKey, size: &Size) -> Scale {
     let full_memory = large.memory();
 
     let (mut one, mut all) = (Vec::new(), Vec::new());
-    for _ in 0..size.pairs {
-        let seconds = size.seconds;
+    for _ in 0..size.rounds {
+        let seconds = size.seconds.div_ceil(2);
         one.push(three(&load::open(small.grpc, &one_token.frames, RATE, seconds).await));
         all.push(three(&load::open(large.grpc, &work.frames, RATE, seconds).await));
     }
@@ -99,7 +99,7 @@ async fn reloads(
     let (mut steady, mut reloading, mut reload) = (Vec::new(), Vec::new(), Vec::new());
     let beside = folder.join("beside");
     std::fs::create_dir(&beside).unwrap();
-    for pair in 0..size.pairs {
+    for pair in 0..size.rounds {
         let text = written(folder, size.providers, &format!("# changed {pair}\n"));
         let seconds = size.seconds.max(4);
         // Where nothing changes, the same is written where nobody looks.
@@ -135,6 +135,10 @@ async fn changing(
 
 impl Scale {
     fn print(&self) {
+        println!(
+            "all {:.2?}\none {:.2?}\nreloading {:.2?}\nsteady {:.2?}",
+            self.all, self.one, self.reloading, self.steady
+        );
         println!(
             "idle {:.0} MiB, full {:.0} MiB; start {:.0} ms (1,000), {:.0} ms (all); reload {:.0?} ms; \
              p50, p99, p99.9 as ratios: all to one {:.2?}, over a reload to steady {:.2?}",

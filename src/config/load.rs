@@ -86,6 +86,15 @@ pub struct Reading {
     side: SideFiles,
 }
 
+/// A look at the disk after another.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Look<R> {
+    /// Not a byte has changed, so the first reading stands.
+    Same(R),
+    /// Something else stands there.
+    New(R),
+}
+
 impl Reading {
     /// Reads the config at `path` and the files that it names.
     #[must_use]
@@ -96,6 +105,16 @@ impl Reading {
         let jwks = providers.filter_map(|provider| provider.jwks.as_ref());
         let side = disk::side_files(jwks.flat_map(JwksFile::side_files));
         Self { sources, files, side }
+    }
+
+    /// Looks again, and parses only what has changed since.
+    #[must_use]
+    pub fn again(self, path: &Path) -> Look<Self> {
+        if fingerprint(path, &self.side()) == self.fingerprint() {
+            Look::Same(self)
+        } else {
+            Look::New(Self::take(path))
+        }
     }
 
     /// Over config and side files; differs as soon as one byte does.
@@ -150,6 +169,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::config::compile::SideFile;
 
     /// A folder with these files.
     fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -299,6 +319,27 @@ mod tests {
         assert_eq!(after.config_hash, before.config_hash);
         assert_eq!(fingerprint(&path, &before.side), after.fingerprint);
         assert!(after.compiled.warnings.is_empty());
+    }
+
+    #[test]
+    fn a_second_look_parses_only_what_has_changed() {
+        let text =
+            "providers:\n- name: a\n  issuer: i\n  audiences: any\n  jwks: {file: keys.json}";
+        let folder = folder(&[("c.yaml", text)]);
+        let (path, keys) = (folder.path().join("c.yaml"), folder.path().join("keys.json"));
+        let first = Reading::take(&path);
+        let parsed = first.files.as_ptr();
+        let Look::Same(same) = first.again(&path) else { panic!("nothing has changed") };
+        assert_eq!(same.files.as_ptr(), parsed);
+        fs::write(&keys, ED25519).unwrap();
+        let Look::New(new) = same.again(&path) else { panic!("the keys came") };
+        assert!(matches!(new.side.get(&keys), Some(SideFile::Content(_))));
+        fs::write(&path, format!("{text}\n- name: b")).unwrap();
+        let Look::New(new) = new.again(&path) else { panic!("a provider came") };
+        assert!(new.compile().is_err());
+        fs::remove_file(&path).unwrap();
+        let gone = Reading::take(&path);
+        assert!(matches!(gone.again(&path), Look::Same(_)));
     }
 
     #[test]

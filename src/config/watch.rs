@@ -21,7 +21,7 @@ use tokio::{runtime::Handle, sync::Notify, task, time};
 use crate::config::{
     compile::Providers,
     disk::Fingerprint,
-    load::{self, Loaded, Reading},
+    load::{self, Loaded, Look, Reading},
     problem::{Place, Problem, Problems},
 };
 
@@ -124,7 +124,7 @@ async fn news(path: &Arc<Path>, state: &mut WatchState) -> Result<Option<Reload>
     if !has_changed(path, state).await? {
         return Ok(None);
     }
-    match settled(|| take(path.clone())).await? {
+    match settled(|last| take(path.clone(), last)).await? {
         Some(reading) => judge(reading, state).await,
         None => Ok(None),
     }
@@ -152,31 +152,33 @@ async fn has_changed(path: &Arc<Path>, state: &WatchState) -> Result<bool, Lost>
     Ok(state.tried != Some(now))
 }
 
-async fn take(path: Arc<Path>) -> Result<Reading, Lost> {
-    blocking(move || Reading::take(&path)).await
+async fn take(path: Arc<Path>, last: Option<Reading>) -> Result<Look<Reading>, Lost> {
+    blocking(move || match last {
+        Some(last) => last.again(&path),
+        None => Look::New(Reading::take(&path)),
+    })
+    .await
 }
 
 /// Reads until two readings in succession agree: a file that is half-written can be good YAML.
 /// None if they never do; the next event or poll tries again.
-async fn settled<R, F>(mut take: impl FnMut() -> F) -> Result<Option<R>, Lost>
+async fn settled<R, F>(mut take: impl FnMut(Option<R>) -> F) -> Result<Option<R>, Lost>
 where
-    R: Readable,
-    F: Future<Output = Result<R, Lost>>,
+    F: Future<Output = Result<Look<R>, Lost>>,
 {
-    let mut last = take().await?;
+    let mut last = None;
     for _ in 0..MAX_READINGS {
-        time::sleep(BETWEEN_READINGS).await;
-        let next = take().await?;
-        if next.fingerprint() == last.fingerprint() {
-            return Ok(Some(next));
+        match take(last).await? {
+            Look::Same(reading) => return Ok(Some(reading)),
+            Look::New(reading) => last = Some(reading),
         }
-        last = next;
+        time::sleep(BETWEEN_READINGS).await;
     }
     tracing::warn!("the config is written without a pause; it is not applied before it rests");
     Ok(None)
 }
 
-/// Something read whose bytes can be compared, and may be a config.
+/// Something that was read and may be a config.
 trait Readable: Send + 'static {
     fn fingerprint(&self) -> Fingerprint;
     fn side(&self) -> BTreeSet<PathBuf>;

@@ -236,7 +236,11 @@ async fn check_settled(
     expected: Result<Option<u8>, Lost>,
 ) {
     let mut readings = readings.into_iter();
-    let take = || std::future::ready(readings.next().flatten().ok_or(Lost));
+    let take = |last| {
+        let next = readings.next().flatten();
+        let look = |next| if last == Some(next) { Look::Same(next) } else { Look::New(next) };
+        std::future::ready(next.map(look).ok_or(Lost))
+    };
     assert_eq!(settled(take).await, expected);
 }
 
