@@ -67,7 +67,7 @@ pub(crate) fn run(keys: &[(TestKey, Workload)], config: &Path, size: &Size) -> I
             new.pair(key, work, config);
         }
     }
-    // What else the machine does takes from two threads more than from one.
+    // Without other work in between, which would leave its traces in one of the two.
     for _ in 0..size.rounds {
         let alone = together(&server, &mixed, 1);
         seen.two_threads.push(2.0 * alone / together(&server, &mixed, 2));
