@@ -165,7 +165,7 @@ fn scale(text: &mut String, size: &Size, results: &Results) {
          | from the start of the process to its first connection, 1,000 providers | {:.0} ms |\n\
          | the same, all providers | {:.0} ms |\n\
          | from the change of the file to the new config, all providers | {:.0} ms |\n\n\
-         An open schedule of {:.0} checks/s, in turns:\n\n\
+         An open schedule of {:.0} checks/s, {} pairs in turns:\n\n\
          | | one provider, one token | all | ratio |\n|---|---|---|---|\n",
         size.providers,
         size.cached,
@@ -175,14 +175,16 @@ fn scale(text: &mut String, size: &Size, results: &Results) {
         scale.start_of_all,
         median(&scale.reload),
         scale.rate,
+        scale.one.len(),
     )
     .unwrap();
     compared(text, &scale.one, &scale.all);
     let seconds = size.seconds.max(4);
     write!(
         text,
-        "\n{seconds} seconds of all in which nothing changes, and {seconds} seconds with a reload of all:\n\n\
-         | | nothing changes | reload | ratio |\n|---|---|---|---|\n"
+        "\n{seconds} seconds of all in which nothing changes, and {seconds} seconds with a reload of all, {} pairs:\n\n\
+         | | nothing changes | reload | ratio |\n|---|---|---|---|\n",
+        scale.reloading.len()
     )
     .unwrap();
     compared(text, &scale.steady, &scale.reloading);
