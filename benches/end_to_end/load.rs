@@ -143,7 +143,9 @@ fn ticks(begun: Instant, count: u64) -> UnboundedReceiver<(u64, Instant)> {
     thread::spawn(move || {
         for tick in 1..=count {
             let due = begun + Duration::from_millis(tick);
-            thread::sleep(due.saturating_duration_since(Instant::now()));
+            while Instant::now() < due {
+                thread::park_timeout(due.saturating_duration_since(Instant::now()));
+            }
             if ticker.send((tick, due)).is_err() {
                 break;
             }
