@@ -14,9 +14,6 @@ mod support;
 
 #[path = "../envoy/binary.rs"]
 mod binary;
-#[path = "../envoy/listener.rs"]
-#[allow(dead_code, reason = "each target uses its part")]
-mod listener;
 
 mod issuers;
 mod mcp;

@@ -1,11 +1,10 @@
 //! The official MCP client, through a real Envoy: it finds the authorization server by what
 //! claimgate says alone, and gets in.
 
-use claimgate::cli::demo::envoy::Envoy;
+use claimgate::cli::demo::envoy::{self, Envoy};
 
 use crate::{
     binary::binary,
-    listener::Listener,
     peers::lines,
     program::Program,
     support::{AUDIENCE, server::TestServer},
@@ -37,7 +36,7 @@ impl Mcp {
         };
         // Where Envoy listens is known once it runs, and it runs once claimgate does.
         let server = TestServer::start(&config("")).await;
-        let listener = Listener::default().config(server.server.grpc[0], upstream);
+        let listener = envoy::config(server.server.grpc[0], upstream);
         let envoy = Envoy::start(binary, &listener).await.unwrap();
         let url = format!("http://{}/mcp", envoy.listener);
         server.rewrite(&config(&members.replace("URL", &url)));
