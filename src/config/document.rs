@@ -3,23 +3,24 @@
 //! It knows no key of the config; `file.rs` asks for them. Once the text is YAML, reading goes on
 //! after a mistake: the document collects problems.
 
-mod depth;
 pub mod mapping;
 pub mod node;
+mod tree;
 
-use std::{cell::RefCell, sync::Arc};
-
-use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
+use std::cell::RefCell;
 
 use crate::config::{
-    document::node::Node,
+    document::{
+        node::Node,
+        tree::{Mark, Yaml},
+    },
     problem::{Place, Problem},
 };
 
 /// One parsed document and what is wrong with it so far.
 pub struct Document {
-    file: Arc<str>,
-    root: MarkedYaml<'static>,
+    start: Place,
+    root: Yaml,
     problems: RefCell<Vec<Problem>>,
 }
 
@@ -41,29 +42,16 @@ impl Document {
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Problem> {
         let start = Place::start_of(file);
         let text = text(&start, bytes)?;
-        refuse_depth(&start, text)?;
-        let documents = MarkedYaml::load_from_str(text).map_err(|error| {
-            let mark = error.marker();
-            let place = start.clone().at(mark.line().max(1), mark.col() + 1);
-            Problem::new(&place, format!("not YAML: {}", error.info()))
-        })?;
-        let mut documents = documents.into_iter();
-        let root = documents.next().filter(|root| !is_empty(root));
-        let Some(root) = root else {
-            return Err(Problem::new(&start, EMPTY));
-        };
-        if let Some(second) = documents.next() {
-            let place = position(&start, &second);
-            return Err(Problem::new(&place, "a second document; exactly one is accepted"));
-        }
-        Ok(Self { file: file.into(), root, problems: RefCell::default() })
+        let root = tree::parse(text)
+            .map_err(|broken| Problem::new(&at(&start, broken.mark), broken.message))?
+            .ok_or_else(|| Problem::new(&start, EMPTY))?;
+        Ok(Self { start, root, problems: RefCell::default() })
     }
 
     /// The outermost node.
     #[must_use]
     pub fn root(&self) -> Node<'_> {
-        let place = position(&Place::start_of(&self.file), &self.root);
-        Node::new(self, &self.root, place)
+        Node::new(self, &self.root, at(&self.start, self.root.mark))
     }
 
     /// Every problem that reading has found.
@@ -81,23 +69,9 @@ impl Document {
     }
 }
 
-/// `place` moved to where `yaml` starts. saphyr counts lines from 1 and columns from 0, both in
-/// characters.
-fn position(place: &Place, yaml: &MarkedYaml<'_>) -> Place {
-    let start = yaml.span.start;
-    place.clone().at(start.line().max(1), start.col() + 1)
-}
-
-fn is_empty(yaml: &MarkedYaml<'_>) -> bool {
-    match &yaml.data {
-        YamlData::Value(scalar) => matches!(scalar, Scalar::Null),
-        YamlData::Mapping(mapping) => mapping.is_empty(),
-        YamlData::BadValue => true,
-        YamlData::Representation(..)
-        | YamlData::Sequence(_)
-        | YamlData::Tagged(..)
-        | YamlData::Alias(_) => false,
-    }
+/// `place` moved to `mark`.
+fn at(place: &Place, Mark { line, column }: Mark) -> Place {
+    place.at(line, column)
 }
 
 /// The text without its byte order mark, which would shift the first line's columns.
@@ -107,21 +81,13 @@ fn text<'a>(start: &Place, bytes: &'a [u8]) -> Result<&'a str, Problem> {
         let good = String::from_utf8_lossy(good);
         let line = good.matches('\n').count() + 1;
         let column = good.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        Problem::new(&start.clone().at(line, column), "not UTF-8; only UTF-8 is accepted")
+        Problem::new(&at(start, Mark::new(line, column)), "not UTF-8; only UTF-8 is accepted")
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-fn refuse_depth(start: &Place, text: &str) -> Result<(), Problem> {
-    let Some(mark) = depth::deeper_than(text, MAX_DEPTH) else { return Ok(()) };
-    let place = start.clone().at(mark.line().max(1), mark.col() + 1);
-    Err(Problem::new(&place, "nested too deeply; 64 levels are accepted, aliases unfolded"))
-}
-
 /// More than are ever listed.
 const MAX_PROBLEMS: usize = 10_000;
-/// Of lists and mappings.
-const MAX_DEPTH: usize = 64;
 
 const EMPTY: &str =
     "the document is empty; a mapping with at least one key is accepted, such as `providers: []`";

@@ -10,48 +10,60 @@ use std::{
 use thiserror::Error;
 
 /// Where something stands in a config file.
+///
+/// One word where it is kept: a large config has a hundred thousand places, and few are ever shown.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct Place(Arc<Spot>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Spot {
     /// The file, as the operator's `--config` leads to it.
-    pub file: Arc<str>,
+    file: Arc<str>,
     /// From 1.
-    pub line: usize,
+    line: u32,
     /// From 1, in characters.
-    pub column: usize,
+    column: u32,
     /// Such as `providers[2].jwks.uri`; empty for the document as a whole.
-    pub path: String,
+    path: Arc<str>,
 }
 
 impl Place {
     /// The very start of a file.
     #[must_use]
     pub fn start_of(file: &str) -> Self {
-        Self { file: file.into(), line: 1, column: 1, path: String::new() }
+        Self(Arc::new(Spot { file: file.into(), line: 1, column: 1, path: "".into() }))
     }
 
     /// The same position, for the member `key` of what stands there.
     #[must_use]
     pub fn field(&self, key: &str) -> Self {
-        let dot = if self.path.is_empty() { "" } else { "." };
-        Self { path: format!("{}{dot}{key}", self.path), ..self.clone() }
+        let dot = if self.0.path.is_empty() { "" } else { "." };
+        self.with_path([&self.0.path, dot, key].concat())
     }
 
     /// The same position, for the element `index` (from 0) of what stands there.
     #[must_use]
     pub fn item(&self, index: usize) -> Self {
-        Self { path: format!("{}[{index}]", self.path), ..self.clone() }
+        self.with_path(format!("{}[{index}]", self.0.path))
     }
 
-    /// The same path at another position of the file.
+    /// The same path at another position of the file: a line and a column, both from 1.
     #[must_use]
-    pub fn at(self, line: usize, column: usize) -> Self {
-        Self { line, column, ..self }
+    pub fn at(&self, line: u32, column: u32) -> Self {
+        let Spot { file, path, line: _, column: _ } = &*self.0;
+        Self(Arc::new(Spot { file: file.clone(), line, column, path: path.clone() }))
     }
 
     /// `FILE:LINE:COLUMN`, to point at it from another problem.
     #[must_use]
     pub fn position(&self) -> String {
-        format!("{}:{}:{}", self.file, self.line, self.column)
+        format!("{}:{}:{}", self.0.file, self.0.line, self.0.column)
+    }
+
+    fn with_path(&self, path: String) -> Self {
+        let Spot { file, line, column, path: _ } = &*self.0;
+        let (line, column) = (*line, *column);
+        Self(Arc::new(Spot { file: file.clone(), line, column, path: path.into() }))
     }
 }
 
@@ -76,8 +88,8 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = OneLine(f);
         write!(line, "{}: ", self.place.position())?;
-        if !self.place.path.is_empty() {
-            write!(line, "{}: ", self.place.path)?;
+        if !self.place.0.path.is_empty() {
+            write!(line, "{}: ", self.place.0.path)?;
         }
         line.write_str(&self.message)
     }
@@ -192,7 +204,7 @@ impl fmt::Write for OneLine<'_, '_> {
 mod tests {
     use super::*;
 
-    fn place(file: &str, line: usize, column: usize) -> Place {
+    fn place(file: &str, line: u32, column: u32) -> Place {
         Place::start_of(file).at(line, column)
     }
 

@@ -5,8 +5,9 @@
 use crate::{
     config::{
         document::{
-            Document, Spanned,
+            Document, Spanned, at,
             node::{MISSING, Node},
+            tree::{Mark, Yaml},
         },
         problem::Place,
     },
@@ -18,23 +19,20 @@ use crate::{
 pub struct Mapping<'d> {
     document: &'d Document,
     place: Place,
-    entries: Vec<Entry<'d>>,
+    pairs: &'d [(Yaml, Yaml)],
     known: Vec<&'static str>,
 }
 
+#[derive(Clone, Copy)]
 struct Entry<'d> {
     key: &'d str,
-    key_place: Place,
-    value: Node<'d>,
+    key_mark: Mark,
+    value: &'d Yaml,
 }
 
 impl<'d> Mapping<'d> {
-    pub(super) fn new(document: &'d Document, place: Place) -> Self {
-        Self { document, place, entries: Vec::new(), known: Vec::new() }
-    }
-
-    pub(super) fn push(&mut self, key: &'d str, key_place: Place, value: Node<'d>) {
-        self.entries.push(Entry { key, key_place, value });
+    pub(super) fn new(document: &'d Document, place: Place, pairs: &'d [(Yaml, Yaml)]) -> Self {
+        Self { document, place, pairs, known: Vec::new() }
     }
 
     /// Where it starts.
@@ -52,8 +50,8 @@ impl<'d> Mapping<'d> {
     /// What is written under each key that is `wanted`.
     #[must_use]
     pub fn definitions(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Definition)> {
-        let entries = self.entries.iter().filter(|entry| wanted(entry.key));
-        entries.map(|entry| (entry.key.to_owned(), entry.value.definition())).collect()
+        let entries = self.entries().filter(|entry| wanted(entry.key));
+        entries.map(|entry| (entry.key.to_owned(), self.value(entry).definition())).collect()
     }
 
     /// The value of `key`, if it is there and `read` takes it.
@@ -64,11 +62,12 @@ impl<'d> Mapping<'d> {
     ) -> Option<T> {
         self.known.push(key);
         let entry = self.entry(key)?;
-        if entry.value.is_null() {
-            self.document.refuse(&entry.key_place, MISSING);
+        let value = self.value(entry);
+        if value.is_null() {
+            self.document.refuse(&self.key_place(entry), MISSING);
             return None;
         }
-        read(entry.value.clone())
+        read(value)
     }
 
     /// The value of `key`; that it is absent is a problem, which says what is `accepted`.
@@ -105,7 +104,7 @@ impl<'d> Mapping<'d> {
         let accepted = keys.join(", ");
         for entry in there.filter_map(|key| self.entry(key)) {
             let message = format!("stands beside `{first}`; {how_many} {accepted} is accepted");
-            self.document.refuse(&entry.key_place, message);
+            self.document.refuse(&self.key_place(entry), message);
             only = None;
         }
         only
@@ -113,7 +112,7 @@ impl<'d> Mapping<'d> {
 
     /// The mapping that `key`, which is absent, would have if it were empty.
     pub fn empty(&self, key: &str) -> Mapping<'d> {
-        Mapping::new(self.document, self.place.field(key))
+        Mapping::new(self.document, self.place.field(key), &[])
     }
 
     /// Notes that what stands at `place` is wrong.
@@ -123,13 +122,13 @@ impl<'d> Mapping<'d> {
 
     /// Reports every key that nobody asked for.
     pub fn finish(self) {
-        for entry in &self.entries {
+        for entry in self.entries() {
             if !self.known.contains(&entry.key) {
                 let message = match nearest(entry.key, &self.known) {
                     Some(near) => format!("unknown key; did you mean `{near}`?"),
                     None => format!("unknown key; accepted are {}", self.known.join(", ")),
                 };
-                self.document.refuse(&entry.key_place, message);
+                self.document.refuse(&self.key_place(entry), message);
             }
         }
     }
@@ -139,21 +138,38 @@ impl<'d> Mapping<'d> {
         self,
         read: impl Fn(Node<'d>) -> Option<T>,
     ) -> Vec<(Spanned<String>, T)> {
-        let mut pairs = Vec::with_capacity(self.entries.len());
-        for Entry { key, key_place, value } in self.entries {
-            if key.is_empty() {
-                self.document.refuse(&key_place, "an empty key; a non-empty key is accepted");
+        let mut pairs = Vec::with_capacity(self.pairs.len());
+        for entry in self.entries() {
+            let (place, value) = (self.key_place(entry), self.value(entry));
+            if entry.key.is_empty() {
+                self.document.refuse(&place, "an empty key; a non-empty key is accepted");
             } else if value.is_null() {
-                self.document.refuse(&key_place, MISSING);
+                self.document.refuse(&place, MISSING);
             } else if let Some(value) = read(value) {
-                pairs.push((Spanned { value: key.to_owned(), place: key_place }, value));
+                pairs.push((Spanned { value: entry.key.to_owned(), place }, value));
             }
         }
         pairs
     }
 
-    fn entry(&self, key: &str) -> Option<&Entry<'d>> {
-        self.entries.iter().find(|entry| entry.key == key)
+    /// What has a string as its key; the rest has been refused.
+    fn entries(&self) -> impl Iterator<Item = Entry<'d>> + use<'d> {
+        let named = |(yaml, value): &'d (Yaml, Yaml)| {
+            Some(Entry { key: yaml.as_str()?, key_mark: yaml.mark, value })
+        };
+        self.pairs.iter().filter_map(named)
+    }
+
+    fn entry(&self, key: &str) -> Option<Entry<'d>> {
+        self.entries().find(|entry| entry.key == key)
+    }
+
+    fn key_place(&self, entry: Entry<'d>) -> Place {
+        at(&self.place.field(entry.key), entry.key_mark)
+    }
+
+    fn value(&self, Entry { key, key_mark: _, value }: Entry<'d>) -> Node<'d> {
+        Node::new(self.document, value, at(&self.place.field(key), value.mark))
     }
 }
 

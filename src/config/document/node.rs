@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use saphyr::{MarkedYaml, Scalar, YamlData};
-use serde_json::Value;
-
 use crate::{
     config::{
-        document::{Document, Spanned, mapping::Mapping, position},
+        document::{
+            Document, Spanned, at,
+            mapping::Mapping,
+            tree::{Value, Yaml},
+        },
         problem::Place,
     },
     duration,
@@ -20,12 +21,12 @@ use crate::{
 #[derive(Clone)]
 pub struct Node<'d> {
     document: &'d Document,
-    yaml: &'d MarkedYaml<'static>,
+    yaml: &'d Yaml,
     place: Place,
 }
 
 impl<'d> Node<'d> {
-    pub(super) fn new(document: &'d Document, yaml: &'d MarkedYaml<'static>, place: Place) -> Self {
+    pub(super) fn new(document: &'d Document, yaml: &'d Yaml, place: Place) -> Self {
         Self { document, yaml, place }
     }
 
@@ -50,19 +51,19 @@ impl<'d> Node<'d> {
     /// Whether it is a list without elements.
     #[must_use]
     pub fn is_empty_list(&self) -> bool {
-        matches!(&self.yaml.data, YamlData::Sequence(items) if items.is_empty())
+        matches!(&self.yaml.value, Value::Sequence(items) if items.is_empty())
     }
 
     /// Whether it is a mapping.
     #[must_use]
     pub fn is_mapping(&self) -> bool {
-        matches!(self.yaml.data, YamlData::Mapping(_))
+        matches!(self.yaml.value, Value::Mapping(_))
     }
 
     /// The boolean, if it is one.
     #[must_use]
     pub fn as_boolean(&self) -> Option<bool> {
-        if let YamlData::Value(Scalar::Boolean(value)) = self.yaml.data {
+        if let Value::Boolean(value) = self.yaml.value {
             return Some(value);
         }
         None
@@ -71,7 +72,7 @@ impl<'d> Node<'d> {
     /// The whole number, if it is one.
     #[must_use]
     pub fn as_integer(&self) -> Option<i64> {
-        if let YamlData::Value(Scalar::Integer(value)) = self.yaml.data {
+        if let Value::Integer(value) = self.yaml.value {
             return Some(value);
         }
         None
@@ -131,12 +132,12 @@ impl<'d> Node<'d> {
     /// A list; elements that `read` refuses are left out.
     #[must_use]
     pub fn list<T>(self, read: impl Fn(Node<'d>) -> Option<T>) -> Option<Vec<T>> {
-        let YamlData::Sequence(items) = &self.yaml.data else {
+        let Value::Sequence(items) = &self.yaml.value else {
             return self.wrong_type("a list");
         };
         let mut list = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            let place = position(&self.place.item(index), item);
+            let place = at(&self.place.item(index), item.mark);
             let node = Node::new(self.document, item, place);
             if node.is_null() {
                 self.document.refuse(&node.place, MISSING);
@@ -159,21 +160,14 @@ impl<'d> Node<'d> {
     /// A mapping whose keys are strings.
     #[must_use]
     pub fn mapping(self) -> Option<Mapping<'d>> {
-        let YamlData::Mapping(pairs) = &self.yaml.data else {
+        let Value::Mapping(pairs) = &self.yaml.value else {
             return self.wrong_type("a mapping");
         };
-        let mut mapping = Mapping::new(self.document, self.place.clone());
-        for (key, value) in pairs {
-            if let Some(name) = str_of(key) {
-                let place = self.place.field(name);
-                let node = Node::new(self.document, value, position(&place, value));
-                mapping.push(name, position(&place, key), node);
-            } else {
-                let place = position(&self.place, key);
-                self.document.refuse(&place, "a key that is no string; quote it");
-            }
+        for (key, _) in pairs.iter().filter(|(key, _)| key.as_str().is_none()) {
+            let place = at(&self.place, key.mark);
+            self.document.refuse(&place, "a key that is no string; quote it");
         }
-        Some(mapping)
+        Some(Mapping::new(self.document, self.place, pairs))
     }
 
     /// A mapping from strings to non-empty strings, keys with their places.
@@ -185,9 +179,9 @@ impl<'d> Node<'d> {
     /// Anything, as JSON text.
     #[must_use]
     pub fn json(self) -> Option<String> {
-        match json(self.yaml) {
-            Some(value) => Some(value.to_string()),
-            None => self.refuse("not JSON; string keys and finite numbers are accepted"),
+        match serde_json::to_string(self.yaml) {
+            Ok(text) => Some(text),
+            Err(_) => self.refuse("not JSON; string keys and finite numbers are accepted"),
         }
     }
 
@@ -195,15 +189,15 @@ impl<'d> Node<'d> {
     #[must_use]
     pub fn definition(&self) -> Definition {
         // What is no JSON is refused by whoever reads it, so that its digest is never looked at.
-        Definition::of(&json(self.yaml).unwrap_or_default().to_string())
+        Definition::of(&serde_json::to_string(self.yaml).unwrap_or_default())
     }
 
     pub(super) fn is_null(&self) -> bool {
-        matches!(self.yaml.data, YamlData::Value(Scalar::Null))
+        matches!(self.yaml.value, Value::Null)
     }
 
     fn str(&self) -> Option<&'d str> {
-        str_of(self.yaml)
+        self.yaml.as_str()
     }
 
     fn spanned<T>(self, value: T) -> Spanned<T> {
@@ -211,51 +205,25 @@ impl<'d> Node<'d> {
     }
 
     fn wrong_type<T>(&self, accepted: &str) -> Option<T> {
-        let scalar = matches!(self.yaml.data, YamlData::Value(_));
+        let scalar = matches!(
+            self.yaml.value,
+            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_)
+        );
         let hint = if scalar && accepted == STRING { " (quote it)" } else { "" };
         self.refuse(format!("found {}; {accepted} is accepted{hint}", kind(self.yaml)))
     }
 }
 
-fn str_of<'d>(yaml: &'d MarkedYaml<'_>) -> Option<&'d str> {
-    if let YamlData::Value(Scalar::String(text)) = &yaml.data {
-        return Some(text);
-    }
-    None
-}
-
-fn kind(yaml: &MarkedYaml<'_>) -> &'static str {
-    match &yaml.data {
-        YamlData::Value(Scalar::Null) => "nothing",
-        YamlData::Value(Scalar::Boolean(_)) => "a boolean",
-        YamlData::Value(Scalar::Integer(_) | Scalar::FloatingPoint(_)) => "a number",
-        YamlData::Value(Scalar::String(_)) | YamlData::Representation(..) => "a string",
-        YamlData::Sequence(_) => "a list",
-        YamlData::Mapping(_) => "a mapping",
-        YamlData::Tagged(..) => "a value with a tag of its own",
-        YamlData::Alias(_) | YamlData::BadValue => "a value that its tag does not fit",
-    }
-}
-
-fn json(yaml: &MarkedYaml<'_>) -> Option<Value> {
-    match &yaml.data {
-        YamlData::Value(scalar) => match scalar {
-            Scalar::Null => Some(Value::Null),
-            Scalar::Boolean(value) => Some((*value).into()),
-            Scalar::Integer(value) => Some((*value).into()),
-            Scalar::FloatingPoint(value) => serde_json::Number::from_f64(value.0).map(Value::from),
-            Scalar::String(value) => Some(value.as_ref().into()),
-        },
-        YamlData::Sequence(items) => items.iter().map(json).collect(),
-        YamlData::Mapping(pairs) => pairs
-            .iter()
-            .map(|(key, value)| Some((str_of(key)?.to_owned(), json(value)?)))
-            .collect::<Option<serde_json::Map<_, _>>>()
-            .map(Value::from),
-        YamlData::Tagged(..)
-        | YamlData::Representation(..)
-        | YamlData::Alias(_)
-        | YamlData::BadValue => None,
+fn kind(yaml: &Yaml) -> &'static str {
+    match &yaml.value {
+        Value::Null => "nothing",
+        Value::Boolean(_) => "a boolean",
+        Value::Integer(_) | Value::Float(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Sequence(_) => "a list",
+        Value::Mapping(_) => "a mapping",
+        Value::Tagged => "a value with a tag of its own",
+        Value::Unfit => "a value that its tag does not fit",
     }
 }
 
