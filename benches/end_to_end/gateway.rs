@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use claimgate::cli::demo::envoy::{self, Envoy};
+use claimgate::cli::demo::envoy::Envoy;
 
-use crate::keys::TestKey;
+use crate::{binary::binary, keys::TestKey};
 
-/// Envoy that asks the authorizer at `grpc`; none where there is no Envoy.
-pub(crate) async fn ext_authz(grpc: SocketAddr) -> Option<Envoy> {
+/// Envoy that asks the authorizer at `grpc`.
+pub(crate) async fn ext_authz(grpc: SocketAddr) -> Envoy {
     let filter = r#"
           - name: envoy.filters.http.ext_authz
             typed_config:
@@ -36,7 +36,7 @@ pub(crate) async fn ext_authz(grpc: SocketAddr) -> Option<Envoy> {
 }
 
 /// Envoy that verifies by itself, without its token cache.
-pub(crate) async fn jwt_authn(key: &TestKey) -> Option<Envoy> {
+pub(crate) async fn jwt_authn(key: &TestKey) -> Envoy {
     let jwks = key.jwks().to_string();
     let filter = format!(
         r#"
@@ -56,7 +56,7 @@ pub(crate) async fn jwt_authn(key: &TestKey) -> Option<Envoy> {
     start(&filter, "").await
 }
 
-async fn start(filter: &str, clusters: &str) -> Option<Envoy> {
+async fn start(filter: &str, clusters: &str) -> Envoy {
     let config = format!(
         r#"
 admin:
@@ -84,5 +84,5 @@ static_resources:
               "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router{clusters}
 "#
     );
-    Some(Envoy::start(&envoy::find()?, &config).await.unwrap())
+    Envoy::start(binary().expect("a benchmark beside Envoy needs it"), &config).await.unwrap()
 }

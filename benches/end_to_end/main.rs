@@ -3,8 +3,10 @@
 //! `cargo bench --bench end_to_end -- full` takes about ten minutes and writes docs/benchmarks.md;
 //! `-- short` takes one and writes the same to the system's temporary folder. For a profiler, `-- warm`
 //! runs only the first pairs, `-- process` only what needs no network, `-- envoy` only what goes
-//! through Envoy, `-- latency` only the runs at a given load, `-- scale` only the large config. The floor is a tonic server with the same settings that decodes each CheckRequest with
-//! envoy-types and always allows. Nothing here runs under `cargo bench` without one of these words.
+//! through Envoy, `-- latency` only the runs at a given load, `-- scale` only the large config. Envoy
+//! is fetched where there is none. The floor is a tonic server with the same settings that decodes
+//! each CheckRequest with envoy-types and always allows. Nothing here runs under `cargo bench`
+//! without one of these words.
 
 #![allow(
     dead_code,
@@ -15,6 +17,8 @@
     reason = "a benchmark that cannot go on has failed, and it measures time"
 )]
 
+#[path = "../../tests/envoy/binary.rs"]
+mod binary;
 #[path = "../support/cores.rs"]
 mod cores;
 #[path = "../support/direct.rs"]

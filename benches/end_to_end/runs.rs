@@ -160,8 +160,7 @@ impl Bench {
             gateways.iter().map(|(name, ..)| ((*name).to_owned(), Vec::new())).collect();
         // The first round fills the cache and is not counted.
         for round in 0..=self.size.rounds {
-            for ((_, gateway, (_, work)), (_, rates)) in gateways.iter().zip(&mut rates) {
-                let Some(envoy) = gateway else { continue };
+            for ((_, envoy, (_, work)), (_, rates)) in gateways.iter().zip(&mut rates) {
                 let count = if round == 0 { work.tokens.len() } else { self.size.through_envoy };
                 let run = load::through_envoy(envoy.listener, &work.tokens, count).await;
                 rates.extend((round > 0).then(|| run.rate()));
