@@ -265,7 +265,9 @@ mod tests {
         check("'5'", read, Ok("\"5\""));
         check("yes", read, Ok("\"yes\""));
         check("|-\n  two\n  lines", read, Ok("\"two\\nlines\""));
-        for bad in ["5", "1.5", "true", "[a]", "{a: b}", "!!int a", "!!int 5", "!x [a]", "!x {}"] {
+        for bad in
+            ["5", "1.5", "true", "[a]", "{a: b}", "!!int a", "!!int 5", "!x a", "!x [a]", "!x {}"]
+        {
             check(bad, read, Err("c:1:4: k: found a"));
         }
         check("''", read, Err("c:1:4: k: an empty string"));

@@ -10,7 +10,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use saphyr::Scalar;
-use saphyr_parser::{Event, Marker, Parser};
+use saphyr_parser::{Event, Marker, Parser, Tag};
 use serde::{Serialize, Serializer, ser::Error as _};
 
 /// A value and where it starts.
@@ -30,7 +30,7 @@ pub(super) enum Value {
     String(Box<str>),
     Sequence(Box<[Yaml]>),
     Mapping(Box<[(Yaml, Yaml)]>),
-    /// A list or mapping with a tag of its own.
+    /// Anything with a tag of its own.
     Tagged,
     /// A scalar that its tag does not fit, or an alias inside of what it stands for.
     Unfit,
@@ -101,14 +101,18 @@ impl Builder {
     fn take(&mut self, event: Event<'_>, mark: Mark) -> Result<(), Broken> {
         match event {
             Event::SequenceStart(anchor, tag) => {
-                let tagged = tag.is_some_and(|tag| !tag.is_yaml_core_schema());
+                let tagged = is_own(tag.as_deref());
                 self.open(mark, anchor, tagged, Held::Sequence(Vec::new()))
             }
             Event::MappingStart(anchor, tag) => {
-                let tagged = tag.is_some_and(|tag| !tag.is_yaml_core_schema());
+                let tagged = is_own(tag.as_deref());
                 self.open(mark, anchor, tagged, Held::Mapping { pairs: Vec::new(), key: None })
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::Scalar(_, _, anchor, tag) if is_own(tag.as_deref()) => {
+                self.put(anchor, Anchored { yaml: Yaml { value: Value::Tagged, mark }, height: 0 });
+                Ok(())
+            }
             Event::Scalar(text, style, anchor, tag) => {
                 let scalar = Scalar::parse_from_cow_and_metadata(text, style, tag.as_ref());
                 let value = scalar.map_or(Value::Unfit, Value::from);
@@ -199,6 +203,11 @@ impl Builder {
             (root, _) => Ok(root),
         }
     }
+}
+
+/// Whether it is none of the core schema's tags.
+fn is_own(tag: Option<&Tag>) -> bool {
+    tag.is_some_and(|tag| !tag.is_yaml_core_schema())
 }
 
 /// Refuses the second of two keys that are the same string. What is no string is no key at all.

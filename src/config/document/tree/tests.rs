@@ -42,8 +42,10 @@ fn a_tree_is_what_is_written() {
 
 #[test]
 fn tags_are_the_core_schemas() {
-    check("[!!str 5, !!int 5, !!seq [a], !!map {a: b}, !own x]", r#"["5",5,["a"],{"a":"b"},"x"]"#);
-    for own in ["!own [a]", "!own {a: b}", "!!int a", "!!bool yes"] {
+    check("[!!str 5, !!int 5, !!seq [a], !!map {a: b}]", r#"["5",5,["a"],{"a":"b"}]"#);
+    for own in
+        ["!own [a]", "!own {a: b}", "!own x", "! x", "!own", "!own 'x'", "!!int a", "!!bool yes"]
+    {
         check(&format!("a: {own}"), "no JSON");
     }
 }
