@@ -10,11 +10,8 @@ mod tree;
 use std::cell::RefCell;
 
 use crate::config::{
-    document::{
-        node::Node,
-        tree::{Mark, Yaml},
-    },
-    problem::{Place, Problem},
+    document::{node::Node, tree::Yaml},
+    problem::{Mark, Place, Problem},
 };
 
 /// One parsed document and what is wrong with it so far.
@@ -43,7 +40,7 @@ impl Document {
         let start = Place::start_of(file);
         let text = text(&start, bytes)?;
         let root = tree::parse(text)
-            .map_err(|broken| Problem::new(&at(&start, broken.mark), broken.message))?
+            .map_err(|broken| Problem::new(&start.at(broken.mark), broken.message))?
             .ok_or_else(|| Problem::new(&start, EMPTY))?;
         Ok(Self { start, root, problems: RefCell::default() })
     }
@@ -51,7 +48,7 @@ impl Document {
     /// The outermost node.
     #[must_use]
     pub fn root(&self) -> Node<'_> {
-        Node::new(self, &self.root, at(&self.start, self.root.mark))
+        Node::new(self, &self.root, self.start.at(self.root.mark))
     }
 
     /// Every problem that reading has found.
@@ -69,11 +66,6 @@ impl Document {
     }
 }
 
-/// `place` moved to `mark`.
-fn at(place: &Place, Mark { line, column }: Mark) -> Place {
-    place.at(line, column)
-}
-
 /// The text without its byte order mark, which would shift the first line's columns.
 fn text<'a>(start: &Place, bytes: &'a [u8]) -> Result<&'a str, Problem> {
     let text = str::from_utf8(bytes).map_err(|error| {
@@ -81,7 +73,7 @@ fn text<'a>(start: &Place, bytes: &'a [u8]) -> Result<&'a str, Problem> {
         let good = String::from_utf8_lossy(good);
         let line = good.matches('\n').count() + 1;
         let column = good.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        Problem::new(&at(start, Mark::new(line, column)), "not UTF-8; only UTF-8 is accepted")
+        Problem::new(&start.at(Mark::new(line, column)), "not UTF-8; only UTF-8 is accepted")
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
@@ -128,44 +120,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_twice_is_a_problem_at_the_second() {
-        check(b"a:\n  b: 1\n  \"b\": 2\n", "c.yaml:3:3: not YAML: duplicated key");
-    }
-
-    #[test]
     fn bytes_that_are_no_utf8_are_a_problem_at_the_first() {
         check("ä: 1\nöb".as_bytes().split_last().unwrap().1, "");
         check(b"a: 1\n\xc3\xa4\xff: 2\n", "c.yaml:2:2: not UTF-8");
         check(b"\xff\xfea\0", "c.yaml:1:1: not UTF-8");
-    }
-
-    #[test]
-    fn absurd_depth_is_a_problem_and_no_stack_overflow() {
-        for deep in ["- ".repeat(100_000), "[".repeat(100_000), "? ".repeat(100_000)] {
-            check(deep.as_bytes(), "c.yaml:1:");
-        }
-        for line_break in ["\n", "\r", "\r\n"] {
-            let line = |level: usize| format!("{}a:{line_break}", " ".repeat(level));
-            let block: String = (0..65).map(line).collect();
-            check(block.as_bytes(), "c.yaml:65:");
-        }
-    }
-
-    #[test]
-    fn deep_but_sane_documents_are_read() {
-        let block: String = (0..64).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
-        assert_eq!(root(&block), "c.yaml:1:1");
-        assert_eq!(root(&format!("{}a: 1", " ".repeat(300))), "c.yaml:1:301");
-    }
-
-    #[test]
-    fn exponential_aliases_are_a_problem() {
-        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for i in 1..12 {
-            let previous = format!("*a{}, ", i - 1).repeat(10);
-            text += &format!("a{i}: &a{i} [{previous}]\n");
-        }
-        check(text.as_bytes(), "c.yaml:");
     }
 
     #[test]
@@ -174,5 +132,6 @@ mod tests {
         assert_eq!(root("{\n\t\"a\": [\n\t\t1\n\t]\n}\n"), "c.yaml:1:1");
         assert_eq!(root("---\n# comment\na: 1\n...\n"), "c.yaml:3:1");
         assert_eq!(root("a: 1\r\nb: 2\r\n"), "c.yaml:1:1");
+        assert_eq!(root(&format!("{}a: 1", " ".repeat(300))), "c.yaml:1:301");
     }
 }

@@ -19,19 +19,40 @@ pub struct Place(Arc<Spot>);
 struct Spot {
     /// The file, as the operator's `--config` leads to it.
     file: Arc<str>,
-    /// From 1.
-    line: u32,
-    /// From 1, in characters.
-    column: u32,
+    mark: Mark,
     /// Such as `providers[2].jwks.uri`; empty for the document as a whole.
     path: Arc<str>,
+}
+
+/// A position in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mark {
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+}
+
+impl Mark {
+    /// The `column`th character of the `line`th line, both from 1.
+    #[must_use]
+    pub fn new(line: usize, column: usize) -> Self {
+        let narrow = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        Self { line: narrow(line), column: narrow(column) }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
 }
 
 impl Place {
     /// The very start of a file.
     #[must_use]
     pub fn start_of(file: &str) -> Self {
-        Self(Arc::new(Spot { file: file.into(), line: 1, column: 1, path: "".into() }))
+        Self(Arc::new(Spot { file: file.into(), mark: Mark::new(1, 1), path: "".into() }))
     }
 
     /// The same position, for the member `key` of what stands there.
@@ -47,23 +68,22 @@ impl Place {
         self.with_path(format!("{}[{index}]", self.0.path))
     }
 
-    /// The same path at another position of the file: a line and a column, both from 1.
+    /// The same path at another position of the file.
     #[must_use]
-    pub fn at(&self, line: u32, column: u32) -> Self {
-        let Spot { file, path, line: _, column: _ } = &*self.0;
-        Self(Arc::new(Spot { file: file.clone(), line, column, path: path.clone() }))
+    pub fn at(&self, mark: Mark) -> Self {
+        let Spot { file, path, mark: _ } = &*self.0;
+        Self(Arc::new(Spot { file: file.clone(), mark, path: path.clone() }))
     }
 
     /// `FILE:LINE:COLUMN`, to point at it from another problem.
     #[must_use]
     pub fn position(&self) -> String {
-        format!("{}:{}:{}", self.0.file, self.0.line, self.0.column)
+        format!("{}:{}", self.0.file, self.0.mark)
     }
 
     fn with_path(&self, path: String) -> Self {
-        let Spot { file, line, column, path: _ } = &*self.0;
-        let (line, column) = (*line, *column);
-        Self(Arc::new(Spot { file: file.clone(), line, column, path: path.into() }))
+        let Spot { file, mark, path: _ } = &*self.0;
+        Self(Arc::new(Spot { file: file.clone(), mark: *mark, path: path.into() }))
     }
 }
 
@@ -204,8 +224,8 @@ impl fmt::Write for OneLine<'_, '_> {
 mod tests {
     use super::*;
 
-    fn place(file: &str, line: u32, column: u32) -> Place {
-        Place::start_of(file).at(line, column)
+    fn place(file: &str, line: usize, column: usize) -> Place {
+        Place::start_of(file).at(Mark::new(line, column))
     }
 
     #[track_caller]

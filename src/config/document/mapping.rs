@@ -5,11 +5,11 @@
 use crate::{
     config::{
         document::{
-            Document, Spanned, at,
+            Document, Spanned,
             node::{MISSING, Node},
-            tree::{Mark, Yaml},
+            tree::Yaml,
         },
-        problem::Place,
+        problem::{Mark, Place},
     },
     snapshot::changes::Definition,
 };
@@ -165,11 +165,11 @@ impl<'d> Mapping<'d> {
     }
 
     fn key_place(&self, entry: Entry<'d>) -> Place {
-        at(&self.place.field(entry.key), entry.key_mark)
+        self.place.field(entry.key).at(entry.key_mark)
     }
 
     fn value(&self, Entry { key, key_mark: _, value }: Entry<'d>) -> Node<'d> {
-        Node::new(self.document, value, at(&self.place.field(key), value.mark))
+        Node::new(self.document, value, self.place.field(key).at(value.mark))
     }
 }
 

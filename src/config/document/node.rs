@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{
     config::{
         document::{
-            Document, Spanned, at,
+            Document, Spanned,
             mapping::Mapping,
             tree::{Value, Yaml},
         },
@@ -137,7 +137,7 @@ impl<'d> Node<'d> {
         };
         let mut list = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            let place = at(&self.place.item(index), item.mark);
+            let place = self.place.item(index).at(item.mark);
             let node = Node::new(self.document, item, place);
             if node.is_null() {
                 self.document.refuse(&node.place, MISSING);
@@ -164,7 +164,7 @@ impl<'d> Node<'d> {
             return self.wrong_type("a mapping");
         };
         for (key, _) in pairs.iter().filter(|(key, _)| key.as_str().is_none()) {
-            let place = at(&self.place, key.mark);
+            let place = self.place.at(key.mark);
             self.document.refuse(&place, "a key that is no string; quote it");
         }
         Some(Mapping::new(self.document, self.place, pairs))

@@ -13,6 +13,8 @@ use saphyr::Scalar;
 use saphyr_parser::{Event, Marker, Parser, Tag};
 use serde::{Serialize, Serializer, ser::Error as _};
 
+use crate::config::problem::Mark;
+
 /// A value and where it starts.
 #[derive(Debug, Clone)]
 pub(super) struct Yaml {
@@ -34,13 +36,6 @@ pub(super) enum Value {
     Tagged,
     /// A scalar that its tag does not fit, or an alias inside of what it stands for.
     Unfit,
-}
-
-/// A line and a column, both from 1 and in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mark {
-    pub(super) line: u32,
-    pub(super) column: u32,
 }
 
 /// Why there is no tree.
@@ -298,14 +293,6 @@ impl From<Scalar<'_>> for Value {
             Scalar::FloatingPoint(value) => Self::Float(value.0),
             Scalar::String(value) => Self::String(value.into()),
         }
-    }
-}
-
-impl Mark {
-    /// Where the `line`th line has its `column`th character, both from 1.
-    pub(super) fn new(line: usize, column: usize) -> Self {
-        let narrow = |count| u32::try_from(count).unwrap_or(u32::MAX);
-        Self { line: narrow(line), column: narrow(column) }
     }
 }
 
