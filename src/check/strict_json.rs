@@ -23,7 +23,7 @@ pub struct MemberName<'a>(#[serde(borrow)] pub Cow<'a, str>);
 #[must_use]
 pub fn deeper_than(json: &str, limit: usize) -> bool {
     // Most texts have too few brackets to be deep, which is told without reading strings.
-    if json.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() <= limit {
+    if opening_brackets(json) <= limit {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -42,6 +42,14 @@ pub fn deeper_than(json: &str, limit: usize) -> bool {
         }
     }
     false
+}
+
+/// Counted in pieces whose number fits a byte: processors add many bytes at once.
+fn opening_brackets(json: &str) -> usize {
+    let in_piece = |piece: &[u8]| -> u8 {
+        piece.iter().map(|byte| u8::from(matches!(byte, b'{' | b'['))).sum()
+    };
+    json.as_bytes().chunks(usize::from(u8::MAX)).map(in_piece).map(usize::from).sum()
 }
 
 impl<'de> Deserialize<'de> for Unique {
@@ -110,6 +118,17 @@ mod tests {
             }
         }
         check(&format!("[{}[]]", "[],{},".repeat(50)), 2, false);
+    }
+
+    #[test]
+    fn no_bracket_is_lost_in_a_long_text() {
+        for brackets in [254, 255, 256, 257, 1000] {
+            check(&"[".repeat(brackets), brackets, false);
+            check(&"{".repeat(brackets), brackets - 1, true);
+        }
+        let apart = format!("[{}", " ".repeat(300)).repeat(33);
+        check(&apart, 33, false);
+        check(&apart, 32, true);
     }
 
     #[test]
