@@ -131,7 +131,7 @@ impl Bench {
         let mut signed = Signed::new(key, 500);
         let (first, rest) = work.frames.split_at(work.frames.len() / 20);
         let (first, rest) = (Arc::new(first.to_vec()), Arc::new(rest.to_vec()));
-        for _ in 0..self.size.pairs {
+        for _ in 0..self.size.rounds {
             pairs.floor(&self.floor, &rest, rest.len()).await;
             let ours = Process::claimgate(&self.config(), CACHE).await;
             load::closed(ours.grpc, &first, first.len()).await;
