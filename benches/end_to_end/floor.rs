@@ -1,6 +1,6 @@
-//! The floor: tonic, envoy-types, always an allow.
+//! The floor: tonic, envoy-types, always an allow; always the same answer.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use envoy_types::pb::{
     envoy::service::auth::v3::{
@@ -10,9 +10,10 @@ use envoy_types::pb::{
     },
     google::rpc::Status as RpcStatus,
 };
+use prost::Message as _;
 use tonic::{Request, Response, Status, transport::Server};
 
-struct Always;
+struct Always(CheckResponse);
 
 #[tonic::async_trait]
 impl Authorization for Always {
@@ -21,16 +22,21 @@ impl Authorization for Always {
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
         std::hint::black_box(request.into_inner());
-        Ok(Response::new(CheckResponse {
-            status: Some(RpcStatus::default()),
-            http_response: Some(HttpResponse::OkResponse(OkHttpResponse::default())),
-            dynamic_metadata: None,
-        }))
+        Ok(Response::new(self.0.clone()))
     }
 }
 
-/// Serves until it is ended, with the windows and bounds of claimgate.
-pub(crate) fn serve(port: u16) {
+/// Serves until it is ended, with the windows and bounds of claimgate. Its answer says nothing but
+/// that the request may go on, or what the CheckResponse in this file says.
+pub(crate) fn serve(port: u16, answer: Option<&Path>) {
+    let answer = match answer {
+        Some(file) => CheckResponse::decode(&*std::fs::read(file).unwrap()).unwrap(),
+        None => CheckResponse {
+            status: Some(RpcStatus::default()),
+            http_response: Some(HttpResponse::OkResponse(OkHttpResponse::default())),
+            dynamic_metadata: None,
+        },
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let (reporter, health) = tonic_health::server::health_reporter();
     let server = Server::builder()
@@ -40,7 +46,7 @@ pub(crate) fn serve(port: u16) {
         .max_concurrent_streams(4096)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .add_service(health)
-        .add_service(AuthorizationServer::new(Always));
+        .add_service(AuthorizationServer::new(Always(answer)));
     runtime.block_on(async {
         reporter.set_serving::<AuthorizationServer<Always>>().await;
         server.serve(SocketAddr::from(([127, 0, 0, 1], port))).await.unwrap();

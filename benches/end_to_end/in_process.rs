@@ -103,7 +103,7 @@ impl InProcess {
 }
 
 /// A frame without its prefix.
-fn message(frame: &Bytes) -> Bytes {
+pub(crate) fn message(frame: &Bytes) -> Bytes {
     frame.slice(5..)
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Point {
 /// The last of all runs: this process does not come back to the servers' core, nor to its priority.
 pub(crate) async fn run(config: &Path, frames: &Arc<Vec<Bytes>>, size: &Size) -> Latency {
     cores::stand_aside();
-    let (floor, ours) = (Process::floor().await, Process::claimgate(config, CACHE).await);
+    let (floor, ours) = (Process::floor(None).await, Process::claimgate(config, CACHE).await);
     for server in [&floor, &ours] {
         cores::give_one(server.id());
         cores::go_first(server.id());

@@ -91,7 +91,8 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     match arguments.next().as_deref() {
         Some("floor") => {
-            floor::serve(arguments.next().and_then(|port| port.parse().ok()).expect("port"));
+            let port = arguments.next().and_then(|port| port.parse().ok()).expect("port");
+            floor::serve(port, arguments.next().as_deref().map(Path::new));
         }
         Some("full") => run(FULL, &root.join("docs")),
         Some("short") => run(SHORT, &std::env::temp_dir().join("claimgate-benchmarks")),

@@ -19,10 +19,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) async fn floor() -> Self {
+    pub(crate) async fn floor(answer: Option<&Path>) -> Self {
         let (grpc, http) = (free_port(), free_port());
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["floor", &grpc.port().to_string()]);
+        command.args(["floor", &grpc.port().to_string()]).args(answer);
         Self::start(command, grpc, http).await
     }
 

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::{
     Size,
-    direct::Signed,
+    direct::{Signed, ask, authorizer},
     gateway,
     in_process::{self, InProcess},
     keys::TestKey,
@@ -101,12 +101,20 @@ impl Bench {
             let work = Workload::new(&key, size.tokens, 1);
             (key, work)
         });
-        let floor = Process::floor().await;
+        let floor = Process::floor(None).await;
         Self { size, folder, keys: keys.into(), floor }
     }
 
     fn config(&self) -> PathBuf {
         self.folder.path().join("claimgate.yaml")
+    }
+
+    /// A file with the answer to this request.
+    fn answer(&self, frame: &Bytes) -> PathBuf {
+        let file = self.folder.path().join("answer");
+        let answer = ask(&authorizer(&self.config(), 0), &in_process::message(frame));
+        std::fs::write(&file, answer).unwrap();
+        file
     }
 
     /// Every token was seen before.
@@ -147,8 +155,10 @@ impl Bench {
         let (rs, es) = (&self.keys[0], &self.keys[1]);
         let warm = Process::claimgate(&self.config(), CACHE).await;
         let cold = Process::claimgate(&self.config(), "0").await;
+        let answering = Process::floor(Some(&self.answer(&rs.1.frames[0]))).await;
         let gateways = [
             ("floor", gateway::ext_authz(self.floor.grpc).await, rs),
+            ("floor with claimgate's answer", gateway::ext_authz(answering.grpc).await, rs),
             ("claimgate, seen before, RS256", gateway::ext_authz(warm.grpc).await, rs),
             ("claimgate, seen before, ES256", gateway::ext_authz(warm.grpc).await, es),
             ("claimgate, cache off, RS256", gateway::ext_authz(cold.grpc).await, rs),
