@@ -29,10 +29,11 @@ fn head(size: &Size) -> String {
         "# Benchmarks\n\n\
          Written by `cargo bench --bench end_to_end -- full`. The floor is a tonic server with the same settings that\n\
          decodes each CheckRequest with envoy-types and always allows: what any ext_authz service in Rust pays. It and\n\
-         claimgate run in turns, {} pairs, on the same machine at the same time as the load; medians are shown, and the\n\
-         ratios count, not the absolute numbers.\n\n\
+         claimgate run in turns, {} pairs and {} of new tokens, on the same machine at the same time as the load; medians\n\
+         are shown, and the ratios count, not the absolute numbers.\n\n\
          - Machine: {}\n- Kernel: {}\n- Rust: {}\n- Envoy: {}\n- claimgate {}, {} tokens in rotation, a CheckRequest of about 1.5 KiB\n\n",
         size.pairs,
+        size.rounds,
         machine(),
         said("uname", &["-sr"]),
         said("rustc", &["--version"]),
