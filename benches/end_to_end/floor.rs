@@ -27,7 +27,7 @@ impl Authorization for Always {
 }
 
 /// Serves until it is ended, with the windows and bounds of claimgate. Its answer says nothing but
-/// that the request may go on, or what the CheckResponse in this file says.
+/// that the request may go on, or it is the CheckResponse that the file `answer` holds.
 pub(crate) fn serve(port: u16, answer: Option<&Path>) {
     let answer = match answer {
         Some(file) => CheckResponse::decode(&*std::fs::read(file).unwrap()).unwrap(),
