@@ -24,7 +24,11 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 
 use crate::{
     grpc::Authorizer,
-    server::{connection, executor::InPlace, stream::Stream},
+    server::{
+        connection,
+        executor::{self, Arrivals},
+        stream::Stream,
+    },
     settings::GrpcAddress,
 };
 
@@ -77,7 +81,6 @@ impl Listener {
         mut stop: watch::Receiver<bool>,
     ) {
         let connections = GracefulShutdown::new();
-        let http = http();
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
@@ -98,9 +101,10 @@ impl Listener {
             let service = service_fn(move |request| {
                 connection::answer(request, authorizer.clone(), health.clone())
             });
-            let served = http.serve_connection(TokioIo::new(stream), service);
+            let (arrivals, arrived) = executor::queue();
+            let served = http(arrivals).serve_connection(TokioIo::new(stream), service);
             // A connection's end, good or bad, is the peer's affair.
-            tokio::spawn(connections.watch(served));
+            tokio::spawn(arrived.beside(connections.watch(served)));
         }
         drop(self.socket);
         connections.shutdown().await;
@@ -139,9 +143,11 @@ async fn bind_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn http() -> http2::Builder<InPlace> {
-    let mut http = http2::Builder::new(InPlace);
+fn http(arrivals: Arrivals) -> http2::Builder<Arrivals> {
+    let mut http = http2::Builder::new(arrivals);
     http.timer(TokioTimer::new())
+        // gRPC has no use for it, and Envoy would read it each time.
+        .auto_date_header(false)
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(WINDOW)
@@ -149,4 +155,87 @@ fn http() -> http2::Builder<InPlace> {
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
     http
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        sync::atomic::{AtomicUsize, Ordering},
+        task::{Context, Poll},
+    };
+
+    use http::Request;
+    use hyper_util::rt::TokioExecutor;
+    use tokio::{
+        io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex},
+        task::JoinSet,
+    };
+
+    use super::*;
+    use crate::server::frame;
+
+    /// A connection whose writes are counted.
+    struct Counted(DuplexStream, Arc<AtomicUsize>);
+
+    impl AsyncRead for Counted {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(context, buffer)
+        }
+    }
+
+    impl AsyncWrite for Counted {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Pin::new(&mut self.0).poll_write(context, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(context)
+        }
+
+        fn poll_shutdown(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(context)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_of_a_burst_leave_in_few_writes_and_without_a_date() {
+        const BURST: usize = 60;
+        let (ours, theirs) = duplex(1 << 20);
+        let writes = Arc::new(AtomicUsize::new(0));
+        let (arrivals, arrived) = executor::queue();
+        let service = service_fn(|_| async { Ok::<_, Infallible>(frame::response(b"a")) });
+        let io = TokioIo::new(Counted(ours, writes.clone()));
+        tokio::spawn(arrived.beside(http(arrivals).serve_connection(io, service)));
+
+        let client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let (sender, connection) =
+            client.handshake::<_, frame::Answer>(TokioIo::new(theirs)).await.unwrap();
+        tokio::spawn(connection);
+        let ask = || {
+            let mut sender = sender.clone();
+            async move { sender.send_request(Request::new(frame::Answer::End)).await.unwrap() }
+        };
+        ask().await;
+        let before = writes.load(Ordering::Relaxed);
+        for answer in (0..BURST).map(|_| ask()).collect::<JoinSet<_>>().join_all().await {
+            assert!(answer.headers().contains_key("content-type"));
+            assert!(!answer.headers().contains_key("date"));
+        }
+        let writes = writes.load(Ordering::Relaxed) - before;
+        assert!(writes <= BURST / 4, "{writes}");
+    }
 }
