@@ -71,7 +71,7 @@ fn new(bencher: Bencher<'_, '_>, alg: &'static str) {
 
 #[divan::bench(args = ALGORITHMS)]
 fn verify(bencher: Bencher<'_, '_>, alg: &'static str) {
-    let mut signed = Signed::new(&TestKey::new(alg), 500);
+    let signed = Signed::new(&TestKey::new(alg), 500);
     bencher.bench_local(|| signed.verify());
 }
 

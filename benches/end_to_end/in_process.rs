@@ -16,7 +16,7 @@ use crate::{
     Size,
     direct::{Signed, allowed, ask, authorizer},
     keys::TestKey,
-    runs::{median, verify},
+    runs::{SIGNATURES, median, verify},
     workload::Workload,
 };
 
@@ -82,7 +82,7 @@ impl New {
     }
 
     fn pair(&mut self, key: &TestKey, work: &Workload, config: &Path) {
-        self.verify.push(verify(&mut Signed::new(key, 500)));
+        self.verify.push(verify(&Signed::new(key, SIGNATURES)));
         let server = authorizer(config, CACHE);
         let requests: Vec<Bytes> = work.frames.iter().take(4000).map(message).collect();
         let (first, rest) = requests.split_at(requests.len() / 2);

@@ -5,7 +5,9 @@ use std::{path::Path, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    Size, cores, load,
+    Size, cores,
+    floor::Floor,
+    load,
     process::Process,
     runs::{CACHE, ratios, three},
 };
@@ -30,7 +32,7 @@ pub(crate) struct Point {
 /// The last of all runs: this process does not come back to the servers' core, nor to its priority.
 pub(crate) async fn run(config: &Path, frames: &Arc<Vec<Bytes>>, size: &Size) -> Latency {
     cores::stand_aside();
-    let (floor, ours) = (Process::floor(None).await, Process::claimgate(config, CACHE).await);
+    let (floor, ours) = (Floor::Allows.start().await, Process::claimgate(config, CACHE).await);
     for server in [&floor, &ours] {
         cores::give_one(server.id());
         cores::go_first(server.id());

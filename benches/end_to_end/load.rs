@@ -154,13 +154,15 @@ fn ticks(begun: Instant, count: u64) -> UnboundedReceiver<(u64, Instant)> {
     ticks
 }
 
-/// `count` GETs through Envoy, each with the next token, over 16 connections.
+/// `count` GETs through Envoy, each with the next token from the one numbered `first`, over 16
+/// connections.
 pub(crate) async fn through_envoy(
     address: SocketAddr,
     tokens: &Arc<Vec<String>>,
+    first: usize,
     count: usize,
 ) -> Outcome {
-    let next = Arc::new(AtomicUsize::new(0));
+    let next = Arc::new(AtomicUsize::new(first));
     let mut tasks = JoinSet::new();
     let begun = Instant::now();
     for _ in 0..16 {
@@ -172,7 +174,7 @@ pub(crate) async fn through_envoy(
             tokio::spawn(connection);
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
-                if n >= count {
+                if n >= first + count {
                     break;
                 }
                 let request = Request::get("/orders/42")

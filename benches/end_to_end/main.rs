@@ -39,6 +39,7 @@ mod workload;
 
 use std::path::Path;
 
+use floor::Floor;
 use tokio::runtime::{Builder, Runtime};
 
 #[global_allocator]
@@ -53,9 +54,11 @@ pub(crate) struct Size {
     pub(crate) warm: usize,
     /// Alternating pairs of floor and claimgate.
     pub(crate) pairs: usize,
-    /// Requests of one run through Envoy.
+    /// Requests of one run through Envoy, and runs of each: short ones, since the machine's own pace
+    /// changes from second to second.
     pub(crate) through_envoy: usize,
-    /// Pairs of what scatters most: through Envoy, and latency.
+    pub(crate) envoy_rounds: usize,
+    /// Pairs of what scatters most: new tokens, and latency.
     pub(crate) rounds: usize,
     /// Seconds of one run at a fixed rate.
     pub(crate) seconds: u64,
@@ -68,7 +71,8 @@ const FULL: Size = Size {
     tokens: 20_000,
     warm: 60_000,
     pairs: 5,
-    through_envoy: 20_000,
+    through_envoy: 5_000,
+    envoy_rounds: 48,
     rounds: 15,
     seconds: 5,
     providers: 10_000,
@@ -79,7 +83,8 @@ const SHORT: Size = Size {
     tokens: 4_000,
     warm: 20_000,
     pairs: 5,
-    through_envoy: 4_000,
+    through_envoy: 2_000,
+    envoy_rounds: 8,
     rounds: 5,
     seconds: 1,
     providers: 10_000,
@@ -92,7 +97,15 @@ fn main() {
     match arguments.next().as_deref() {
         Some("floor") => {
             let port = arguments.next().and_then(|port| port.parse().ok()).expect("port");
-            floor::serve(port, arguments.next().as_deref().map(Path::new));
+            let (does, what) = (arguments.next(), arguments.next().unwrap_or_default());
+            floor::serve(
+                port,
+                match does.as_deref() {
+                    None => Floor::Allows,
+                    Some("answers") => Floor::Answers(Path::new(&what)),
+                    Some(_) => Floor::Verifies(&what),
+                },
+            );
         }
         Some("full") => run(FULL, &root.join("docs")),
         Some("short") => run(SHORT, &std::env::temp_dir().join("claimgate-benchmarks")),

@@ -1,6 +1,7 @@
 //! A server as a process of its own: its port, its CPU time, its memory.
 
 use std::{
+    ffi::OsStr,
     fs::{self, DirEntry},
     io,
     net::{SocketAddr, TcpListener},
@@ -19,10 +20,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) async fn floor(answer: Option<&Path>) -> Self {
+    /// This program itself, as the server that these arguments name.
+    pub(crate) async fn own(server: &str, arguments: &[&OsStr]) -> Self {
         let (grpc, http) = (free_port(), free_port());
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["floor", &grpc.port().to_string()]).args(answer);
+        command.args([server, &grpc.port().to_string()]).args(arguments);
         Self::start(command, grpc, http).await
     }
 

@@ -5,6 +5,7 @@
 use std::{
     path::Path,
     pin::pin,
+    sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -67,7 +68,7 @@ pub(crate) struct Signed {
     key: Key,
     algorithm: Algorithm,
     signed: Vec<(Vec<u8>, Vec<u8>)>,
-    next: usize,
+    next: AtomicUsize,
 }
 
 impl Signed {
@@ -81,14 +82,14 @@ impl Signed {
             key: Key::parse(&key.jwk().to_string(), Origin::Network).expect("a key"),
             algorithm: Algorithm::parse(key.alg).expect("an algorithm"),
             signed: (0..count).map(signed).collect(),
-            next: 0,
+            next: AtomicUsize::new(0),
         }
     }
 
     /// One bare verification.
-    pub(crate) fn verify(&mut self) {
-        let (message, signature) = &self.signed[self.next % self.signed.len()];
-        self.next += 1;
+    pub(crate) fn verify(&self) {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let (message, signature) = &self.signed[next % self.signed.len()];
         assert!(self.key.verifies(self.algorithm, message, signature));
     }
 }
