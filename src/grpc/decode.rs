@@ -148,6 +148,26 @@ fn header_value(header: Wire<'_>) -> Result<(&str, &[u8]), Undecodable> {
 
 /// An entry of a `map<string, string>`.
 fn text_entry(entry: Wire<'_>) -> Result<(&str, &str), Undecodable> {
+    match plain_entry(entry.bytes()?) {
+        Some(entry) => Ok(entry),
+        None => any_entry(entry),
+    }
+}
+
+/// The usual shape, a key and a value of less than 128 bytes each in this order, which
+/// [`any_entry`] reads alike: such an entry is text as a whole, which takes one look instead of two.
+fn plain_entry(entry: &[u8]) -> Option<(&str, &str)> {
+    let &[0x0A, key_length @ 0..0x80, ref rest @ ..] = entry else { return None };
+    let key_end = 2 + usize::from(key_length);
+    let &[0x12, length @ 0..0x80, ref value @ ..] = rest.get(key_end - 2..)? else { return None };
+    if value.len() != usize::from(length) {
+        return None;
+    }
+    let text = str::from_utf8(entry).ok()?;
+    Some((text.get(2..key_end)?, text.get(key_end + 2..)?))
+}
+
+fn any_entry(entry: Wire<'_>) -> Result<(&str, &str), Undecodable> {
     let (mut key, mut value) = ("", "");
     for field in entry.fields()? {
         match field? {

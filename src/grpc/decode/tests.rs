@@ -191,7 +191,38 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
     bytes
 }
 
+#[test]
+fn a_usual_entry_is_read_the_short_way() {
+    for (key, value) in [("", ""), ("accept", "*/*"), ("é", &"é".repeat(63))] {
+        let entry = [field(1, key.as_bytes()), field(2, value.as_bytes())].concat();
+        assert_eq!(plain_entry(&entry), Some((key, value)));
+    }
+    let other_order = [field(2, b"value"), field(1, b"key")].concat();
+    assert_eq!(plain_entry(&other_order), None);
+    // One character from two texts, of which neither is one.
+    assert_eq!(plain_entry(b"\x0a\x01\xc3\x12\x01\xa9"), None);
+}
+
 proptest! {
+    /// Mostly entries with something amiss: a length, a byte, an end.
+    #[test]
+    fn the_short_way_through_an_entry_reads_what_the_long_one_does(
+        (key, value) in (vec(any::<u8>(), 0..4), vec(any::<u8>(), 0..140)),
+        (texts, text) in (any::<bool>(), ".{0,40}"),
+        (at, byte) in (0_usize..12, prop_oneof![Just(None), any::<u8>().prop_map(Some)]),
+        tail in vec(any::<u8>(), 0..3),
+    ) {
+        let value = if texts { text.as_bytes() } else { &value };
+        let key = if texts { "é-name".as_bytes() } else { &key };
+        let mut entry = [field(1, key), field(2, value), tail].concat();
+        if let (Some(byte), Some(place)) = (byte, entry.get_mut(at)) {
+            *place = byte;
+        }
+        if let Some(read) = plain_entry(&entry) {
+            prop_assert_eq!(any_entry(Wire::Bytes(&entry)), Ok(read));
+        }
+    }
+
     #[test]
     fn what_is_read_of_a_request_is_what_envoy_types_reads(request in request()) {
         check(&request.encode_to_vec())?;
