@@ -7,7 +7,7 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -19,19 +19,26 @@ use tokio::{task::coop, time::Instant};
 /// system, which costs more than most checks: a few signatures.
 const TURN: Duration = Duration::from_micros(100);
 
+/// So many requests of a connection wait for their turn. What comes beyond runs where it arrives, so
+/// that nothing piles up, whatever a peer sends.
+const ROOM: usize = 256;
+
 type Request = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Takes the requests of one connection as they arrive.
 #[derive(Debug, Clone)]
-pub(super) struct Arrivals(Sender<Request>);
+pub(super) struct Arrivals(SyncSender<Request>);
 
 impl<F> Executor<F> for Arrivals
 where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, request: F) {
-        // Nobody receives it where the connection has ended, which nobody could answer on.
-        let _ = self.0.send(Box::pin(request));
+        match self.0.try_send(Box::pin(request)) {
+            // Where the connection has ended, nobody could be answered.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Full(request)) => run(request),
+        }
     }
 }
 
@@ -40,7 +47,7 @@ pub(super) struct Arrived(Receiver<Request>);
 
 /// Where one connection puts its requests, and where they are found.
 pub(super) fn queue() -> (Arrivals, Arrived) {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(ROOM);
     (Arrivals(sender), Arrived(receiver))
 }
 
@@ -140,6 +147,22 @@ mod tests {
     async fn the_first_answer_leaves_at_once_and_those_of_a_burst_together() {
         assert_eq!(turns(1, || ()).await, [0, 1]);
         assert_eq!(turns(10, || ()).await, [0, 1, 3, 7, 10]);
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_room_runs_where_it_arrives() {
+        let (arrivals, arrived) = queue();
+        let ran = Arc::new(AtomicUsize::new(0));
+        let connection = async {
+            for _ in 0..ROOM + 10 {
+                let ran = ran.clone();
+                arrivals.execute(async move {
+                    ran.fetch_add(1, Ordering::Relaxed);
+                });
+            }
+            assert_eq!(ran.load(Ordering::Relaxed), 10);
+        };
+        arrived.beside(connection).await;
     }
 
     #[tokio::test]
