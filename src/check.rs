@@ -10,6 +10,7 @@ pub mod credential;
 pub mod decision;
 pub mod forward;
 pub mod observe;
+pub mod plain_json;
 pub mod request;
 pub mod resource;
 pub mod route;

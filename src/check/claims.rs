@@ -5,7 +5,7 @@
 mod text;
 mod value;
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::Range};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{
@@ -15,7 +15,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    check::strict_json::MemberName,
+    check::{plain_json::each_member, strict_json::MemberName},
     provider::{ClaimPath, Format},
 };
 
@@ -24,9 +24,44 @@ pub struct Claims {
     json: String,
     /// With distinct unescaped names, and in order where there are more than [`FEW`].
     members: Box<[Member]>,
-    /// The text of names that were written with escapes.
-    unescaped: Box<[Box<str>]>,
+    unescaped: Unescaped,
 }
+
+/// The text of names that were written with escapes.
+type Unescaped = Box<[Box<str>]>;
+
+/// The members of a payload whose names have no escapes, in one pass.
+fn plain_members(json: &str) -> Option<Box<[Member]>> {
+    let mut members = Vec::with_capacity(USUAL_MEMBERS);
+    each_member(json, |(name, value)| {
+        let (tag, value) = (tag(json.get(name.clone())?), Span::at(value)?);
+        members.push(Member { tag, name: MemberText::Plain(Span::at(name)?), value });
+        Some(())
+    })?;
+    Some(members.into())
+}
+
+/// The members of any payload, and the names that have escapes without them.
+fn any_members(json: &str) -> Option<(Box<[Member]>, Unescaped)> {
+    let Object(found) = serde_json::from_str(json).ok()?;
+    let (mut members, mut unescaped) = (Vec::with_capacity(found.len()), Vec::new());
+    for (name, value) in found {
+        let (tag, value) = (tag(&name), Span::of(value.get(), json)?);
+        let name = match name {
+            Cow::Borrowed(name) => MemberText::Plain(Span::of(name, json)?),
+            Cow::Owned(name) => {
+                let index = u16::try_from(unescaped.len()).ok()?;
+                unescaped.push(name.into_boxed_str());
+                MemberText::Unescaped(index)
+            }
+        };
+        members.push(Member { tag, name, value });
+    }
+    Some((members.into(), unescaped.into()))
+}
+
+/// Most payloads have fewer members than this: one allocation for all of them.
+const USUAL_MEMBERS: usize = 16;
 
 /// So many members are looked through one by one: that is cheaper than to sort them, and bounded.
 const FEW: usize = 24;
@@ -48,9 +83,13 @@ enum MemberText {
 /// Length and beginning of a name: tells most names apart without a look at the payload.
 fn tag(name: &str) -> u32 {
     let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
-    let mut tag = [length, 0, 0, 0];
-    tag.iter_mut().skip(1).zip(name.bytes()).for_each(|(to, from)| *to = from);
-    u32::from_be_bytes(tag)
+    let (first, second, third) = match *name.as_bytes() {
+        [first, second, third, ..] => (first, second, third),
+        [first, second] => (first, second, 0),
+        [first] => (first, 0, 0),
+        [] => (0, 0, 0),
+    };
+    u32::from_be_bytes([length, first, second, third])
 }
 
 /// A part of the payload, which is below 64 KiB since a token has at most 16.
@@ -72,21 +111,10 @@ impl Claims {
     /// Reads a payload; none if it is no JSON object, repeats a top-level member or has 64 KiB.
     #[must_use]
     pub fn parse(json: String) -> Option<Self> {
-        let Object(found) = serde_json::from_str(&json).ok()?;
-        let (mut members, mut unescaped) = (Vec::with_capacity(found.len()), Vec::new());
-        for (name, value) in found {
-            let (tag, value) = (tag(&name), Span::of(value.get(), &json)?);
-            let name = match name {
-                Cow::Borrowed(name) => MemberText::Plain(Span::of(name, &json)?),
-                Cow::Owned(name) => {
-                    let index = u16::try_from(unescaped.len()).ok()?;
-                    unescaped.push(name.into_boxed_str());
-                    MemberText::Unescaped(index)
-                }
-            };
-            members.push(Member { tag, name, value });
-        }
-        let (members, unescaped) = (members.into(), unescaped.into());
+        let (members, unescaped) = match plain_members(&json) {
+            Some(members) => (members, Box::default()),
+            None => any_members(&json)?,
+        };
         let mut claims = Self { json, members, unescaped };
         claims.sort();
         if claims.repeats() { None } else { Some(claims) }
@@ -106,8 +134,14 @@ impl Claims {
         if self.members.len() > FEW {
             return self.members.windows(2).any(|two| same(&two[0], &two[1]));
         }
-        let mut before = self.members.iter().enumerate();
-        before.any(|(at, one)| self.members.iter().take(at).any(|other| same(other, one)))
+        let mut rest = &*self.members;
+        while let Some((one, others)) = rest.split_first() {
+            if others.iter().any(|other| same(one, other)) {
+                return true;
+            }
+            rest = others;
+        }
+        false
     }
 
     /// The top-level member of exactly this name.
@@ -182,7 +216,12 @@ impl Span {
     /// Where `part`, a slice of `whole`, stands in it; none beyond 64 KiB.
     fn of(part: &str, whole: &str) -> Option<Self> {
         let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-        Some(Self { start: start.try_into().ok()?, length: part.len().try_into().ok()? })
+        Self::at(start..start + part.len())
+    }
+
+    fn at(range: Range<usize>) -> Option<Self> {
+        let length = range.len().try_into().ok()?;
+        Some(Self { start: range.start.try_into().ok()?, length })
     }
 
     fn of_text(self, whole: &str) -> Option<&str> {
@@ -307,7 +346,7 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 /// A JSON object's members in the order they stand, duplicates included.
-struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct Object<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -325,7 +364,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
-        let mut members = Vec::with_capacity(16);
+        let mut members = Vec::with_capacity(USUAL_MEMBERS);
         while let Some(MemberName(name)) = map.next_key()? {
             members.push((name, map.next_value()?));
         }
