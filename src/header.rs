@@ -102,7 +102,7 @@ struct Encoded {
 
 /// So many names are looked through by their place in memory, which costs less than to compare
 /// the text of one.
-const FEW: usize = 32;
+const FEW: usize = u32::BITS as usize;
 
 impl OwnedHeaders {
     /// The owned names of `targets`.
@@ -144,11 +144,20 @@ impl OwnedHeaders {
         mut write: impl FnMut(&[u8]),
     ) {
         let Encoded { bytes, ends } = self.encoded.get_or_init(|| self.encode(encode));
-        let mut gaps: Vec<usize> = except.filter_map(|name| self.place(name)).collect();
-        gaps.sort_unstable();
+        // A bit for each of the first names, which are nearly always all.
+        let (mut few, mut others) = (0_u32, Vec::new());
+        for place in except.filter_map(|name| self.place(name)) {
+            if place < FEW { few |= 1 << place } else { others.push(place) }
+        }
+        others.sort_unstable();
+        let first = std::iter::from_fn(|| {
+            let place = few.trailing_zeros();
+            few &= few.wrapping_sub(1);
+            (place < u32::BITS).then_some(place as usize)
+        });
         let start = |index: usize| index.checked_sub(1).map_or(0, |before| ends[before]);
         let mut from = 0;
-        for gap in gaps {
+        for gap in first.chain(others) {
             // A name that is excepted twice leaves nothing between.
             write(bytes.get(from..start(gap)).unwrap_or_default());
             from = ends[gap];
@@ -178,23 +187,46 @@ impl OwnedHeaders {
 /// backends read it; none for a name that has nothing else, and for pseudo-headers.
 #[must_use]
 pub fn plain_name(name: &str) -> Option<String> {
-    if name.bytes().all(|b| USUAL[usize::from(b)]) || name.starts_with(':') {
+    if is_usual(name.as_bytes()) || name.starts_with(':') {
         return None;
     }
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     Some(name.chars().map(plain).collect())
 }
 
-/// Letters, digits and the hyphen: what nearly every byte of every name of a request is.
-static USUAL: [bool; 256] = {
-    let mut usual = [false; 256];
-    let mut byte = 0_u8;
-    while byte < u8::MAX {
-        usual[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'-';
-        byte += 1;
+/// Whether all are letters, digits and hyphens, as nearly every byte of every name of a request is.
+/// Eight are looked at together; of the last eight of a longer name some twice.
+fn is_usual(name: &[u8]) -> bool {
+    let Some(last) = name.last_chunk() else {
+        return name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-');
+    };
+    let mut rest = name;
+    while let Some((eight, after)) = rest.split_first_chunk() {
+        if !are_usual(*eight) {
+            return false;
+        }
+        rest = after;
     }
-    usual
-};
+    are_usual(*last)
+}
+
+#[inline]
+fn are_usual(eight: [u8; 8]) -> bool {
+    const TOP: u64 = u64::from_ne_bytes([0x80; 8]);
+    const fn all(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    let word = u64::from_ne_bytes(eight);
+    // The top bit of each byte from `first` to `last`: no sum of two bytes below 0x80 is carried.
+    let within = |word: u64, first: u8, last: u8| {
+        word.wrapping_add(all(0x80 - first)) & !word.wrapping_add(all(0x7F - last))
+    };
+    let ascii = word & !TOP;
+    let usual = within(ascii | all(0x20), b'a', b'z')
+        | within(ascii, b'0', b'9')
+        | within(ascii, b'-', b'-');
+    usual & !word & TOP == TOP
+}
 
 /// [`plain_name`] of any name, which is lower-case.
 pub fn plain(name: &str) -> Cow<'_, str> {

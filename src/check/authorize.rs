@@ -47,7 +47,8 @@ pub fn identity_headers<'d>(
 ) -> Result<Vec<(&'d HeaderTarget, Cow<'d, str>)>, Denial> {
     let provider = &verified.provider;
     let rules = provider.claim_to_headers.iter().chain(&policy.claim_to_headers);
-    let mut headers = Vec::with_capacity(rules.size_hint().0 + 2);
+    // A power of two of them is what the allocator hands out soonest.
+    let mut headers = Vec::with_capacity((rules.size_hint().0 + 2).next_power_of_two());
     // Those that may be left out stand last, so that they make room for the others.
     let mut optional = Vec::new();
     for rule in rules {

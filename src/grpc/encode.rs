@@ -15,7 +15,7 @@ use crate::{
     },
     grpc::{
         encode::structure::{Members, structure},
-        message::Message,
+        message::{Message, size},
     },
     header::OwnedHeaders,
     policy::{DEFAULT_REALM, Policy},
@@ -26,7 +26,7 @@ use crate::{
 const RETRY_AFTER_SECONDS: &str = "5";
 
 /// Room for a usual answer, so that its bytes are moved only where there is more to say.
-const USUAL_BYTES: usize = 768;
+const USUAL_BYTES: usize = 1024;
 
 /// The bytes of the CheckResponse for `decision`.
 #[must_use]
@@ -87,28 +87,24 @@ fn credentials(to: &mut Message, credentials: &Credentials) {
     }
     match credentials.caching {
         Caching::AsIs => {}
-        Caching::Private => to.message(6, |to| {
-            header(to, "cache-control", "private");
-            to.encoded(&APPEND);
-        }),
+        Caching::Private => header(to, 6, ("cache-control", "private"), APPEND),
     }
 }
 
 /// One of `headers` of an OkHttpResponse or DeniedHttpResponse: a HeaderValueOption that overwrites
 /// what the client sent.
 fn set_header(to: &mut Message, name: &str, value: &str) {
-    to.message(2, |to| {
-        header(to, name, value);
-        to.encoded(&OVERWRITE);
-    });
+    header(to, 2, (name, value), OVERWRITE);
 }
 
-/// The HeaderValue of a HeaderValueOption.
-fn header(to: &mut Message, name: &str, value: &str) {
-    to.message(1, |to| {
-        to.text(1, name);
-        to.text(2, value);
-    });
+/// A HeaderValueOption.
+#[inline]
+fn header(to: &mut Message, field: u32, (name, value): (&str, &str), action: [u8; 4]) {
+    let header = size(name.len()) + size(value.len());
+    to.begin([(field, size(header) + action.len()), (1, header), (1, name.len())]);
+    to.encoded(name.as_bytes());
+    to.text(2, value);
+    to.encoded(&action);
 }
 
 /// `append: false` and `append_action: OVERWRITE_IF_EXISTS_OR_ADD`. Both are needed: versions of

@@ -42,64 +42,92 @@ impl Message {
     }
 
     /// Text; also where it is empty.
+    #[inline]
     pub fn text(&mut self, field: u32, text: &str) {
-        match (u8::try_from(field << 3 | LENGTH_DELIMITED), u8::try_from(text.len())) {
-            (Ok(key @ 0..0x80), Ok(length @ 0..0x80)) => self.0.extend_from_slice(&[key, length]),
-            _ => {
-                self.key(field, LENGTH_DELIMITED);
-                self.length(text.len());
-            }
-        }
+        self.begin([(field, text.len())]);
         self.0.extend_from_slice(text.as_bytes());
     }
 
     /// A message that `write` fills.
     pub fn message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
-        self.key(field, LENGTH_DELIMITED);
         // Most are under 128 bytes, whose length is one byte; only longer ones are moved.
-        let at = self.0.len();
-        self.0.push(0);
+        self.begin([(field, 0)]);
+        let start = self.0.len();
         write(self);
-        let length = self.0.len() - at - 1;
-        match (u8::try_from(length), self.0.get_mut(at)) {
+        match (u8::try_from(self.0.len() - start), self.0.get_mut(start - 1)) {
             (Ok(short @ 0..0x80), Some(byte)) => *byte = short,
-            _ => drop(self.0.splice(at..=at, long(length as u64))),
+            _ => self.lengthen(start),
         }
     }
 
-    #[inline]
+    /// Begins text or messages, each within the one before, of these fields and of as many bytes:
+    /// see [`size`]. What follows fills them, and is moved no more.
+    #[inline(always)]
+    pub fn begin<const N: usize>(&mut self, fields: [(u32, usize); N]) {
+        let fields =
+            fields.map(|(field, length)| ((field << 3 | LENGTH_DELIMITED) as usize, length));
+        // All but long texts have a byte for each of the two.
+        if fields.iter().fold(0, |bits, (key, length)| bits | key | length) < 0x80 {
+            let byte = |number: usize| number.to_le_bytes()[0];
+            let bytes = fields.map(|(key, length)| [byte(key), byte(length)]);
+            self.0.extend_from_slice(bytes.as_flattened());
+        } else {
+            self.long(&fields);
+        }
+    }
+
+    fn long(&mut self, fields: &[(usize, usize)]) {
+        for (key, length) in fields {
+            self.varint(*key as u64);
+            self.varint(*length as u64);
+        }
+    }
+
+    /// Writes the length of the message from `start` on in place of the byte before it.
+    fn lengthen(&mut self, start: usize) {
+        let end = self.0.len();
+        let (length, size) = varint((end - start) as u64);
+        self.0.resize(end + size - 1, 0);
+        self.0.copy_within(start..end, start + size - 1);
+        self.0.iter_mut().skip(start - 1).zip(length).take(size).for_each(|(to, from)| *to = from);
+    }
+
     fn key(&mut self, field: u32, kind: u32) {
         self.varint(u64::from(field << 3 | kind));
     }
 
-    #[inline]
-    fn length(&mut self, length: usize) {
-        self.varint(length as u64);
-    }
-
-    #[inline]
     fn varint(&mut self, value: u64) {
-        match value {
-            0..0x80 => self.0.push(value.to_le_bytes()[0]),
-            0x80.. => self.0.extend(long(value)),
-        }
+        let (bytes, size) = varint(value);
+        self.0.extend(bytes.iter().take(size));
     }
 }
 
-/// A varint: seven bits a byte, the lowest first, and the top bit on all bytes but the last.
-fn long(value: u64) -> impl Iterator<Item = u8> {
-    let (mut bytes, mut rest, mut length) = ([0; MAX_VARINT], value, 0);
+/// The bytes that a field of so many takes, text or a message, whose number is below 16.
+#[must_use]
+#[inline]
+pub fn size(length: usize) -> usize {
+    if length < 0x80 {
+        return 2 + length;
+    }
+    // Seven bits a byte.
+    let bits = usize::BITS - length.leading_zeros();
+    1 + bits.div_ceil(7) as usize + length
+}
+
+/// A varint and its size: seven bits a byte, the lowest first, and the top bit on all bytes but
+/// the last.
+fn varint(value: u64) -> ([u8; MAX_VARINT], usize) {
+    let (mut bytes, mut rest, mut size) = ([0; MAX_VARINT], value, 0);
     for byte in &mut bytes {
         *byte = rest.to_le_bytes()[0] | 0x80;
-        length += 1;
+        size += 1;
         rest >>= 7;
         if rest == 0 {
             *byte &= 0x7F;
             break;
         }
     }
-    // Its exact length is known, so whoever takes it in needs no room besides.
-    bytes.into_iter().take(length)
+    (bytes, size)
 }
 
 const MAX_VARINT: usize = 10;
@@ -162,13 +190,19 @@ mod tests {
     }
 
     #[test]
-    fn a_length_of_two_bytes_or_three_moves_what_follows_it() {
-        for length in [127, 128, 129, 16_383, 16_384, 70_000] {
+    fn a_length_of_two_bytes_or_three_moves_what_follows_it_unless_it_is_known_before() {
+        for length in [0, 1, 125, 126, 127, 128, 129, 16_383, 16_384, 70_000] {
             let text = "a".repeat(length);
             let mut to = Message::with_capacity(0);
             to.message(3, |to| to.message(2, |to| to.encoded(text.as_bytes())));
             to.number(1, 7);
-            let status = Status::decode(to.into_bytes().as_slice()).unwrap();
+            let mut sized = Message::with_capacity(0);
+            sized.begin([(3, size(length)), (2, length)]);
+            sized.encoded(text.as_bytes());
+            sized.number(1, 7);
+            let (to, sized) = (to.into_bytes(), sized.into_bytes());
+            assert_eq!(sized, to);
+            let status = Status::decode(to.as_slice()).unwrap();
             assert_eq!((status.code, status.details[0].value.len()), (7, length));
         }
     }

@@ -154,6 +154,20 @@ fn a_name_that_a_backend_reads_as_a_reserved_one_is_reserved() {
 }
 
 #[test]
+fn a_name_of_letters_digits_and_hyphens_is_told_by_each_of_its_bytes() {
+    for length in 0..20 {
+        for (place, byte) in (0..length).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte))) {
+            let mut name = b"x-Az09-m".repeat(3);
+            name.truncate(length);
+            name[place] = byte;
+            let usual = byte.is_ascii_alphanumeric() || byte == b'-';
+            assert_eq!(is_usual(&name), usual, "{name:?}");
+        }
+    }
+    assert!(is_usual(b""));
+}
+
+#[test]
 fn headers_that_a_later_config_gives_up_are_told() {
     let [a, b] = ["x-a", "x_b"].map(|name| HeaderTarget::parse(name).unwrap());
     let (before, after) = (OwnedHeaders::new([&a, &b]), OwnedHeaders::new([&b]));
@@ -179,5 +193,21 @@ fn the_encoded_names_are_all_but_the_excepted_ones() {
         (&["x-a", "x-b", "x-c", "x_a", "x_b", "x_c", "y"], ""),
     ] {
         assert_eq!(encoded(except), expected, "{except:?}");
+    }
+}
+
+#[test]
+fn names_beyond_the_first_32_are_excepted_too() {
+    let targets: Vec<_> =
+        (10..90).map(|n| HeaderTarget::parse(&format!("x{n}")).unwrap()).collect();
+    let owned = OwnedHeaders::new(&targets);
+    for except in [&[][..], &["x10", "x41", "x42", "x89"], &["x89", "x43", "x43", "x11"], &["x60"]]
+    {
+        let mut bytes = Vec::new();
+        let line = |name: &str| format!("{name};").into_bytes();
+        owned.encoded_except(except.iter().copied(), line, |piece| bytes.extend(piece));
+        let kept = targets.iter().map(HeaderTarget::as_str).filter(|name| !except.contains(name));
+        let expected: String = kept.map(|name| format!("{name};")).collect();
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected, "{except:?}");
     }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::grpc::message::Message;
+use crate::grpc::message::{Message, size};
 
 /// The members of a Struct, each written once.
 #[derive(Debug)]
@@ -21,7 +21,11 @@ pub fn structure(to: &mut Message, field: u32, write: impl FnOnce(&mut Members<'
 impl Members<'_> {
     /// Text.
     pub fn text(&mut self, name: &str, text: &str) {
-        self.member(name, |value| value.text(3, text));
+        let value = size(text.len());
+        self.0.begin([(1, size(name.len()) + size(value)), (1, name.len())]);
+        self.0.encoded(name.as_bytes());
+        self.0.begin([(2, value), (3, text.len())]);
+        self.0.encoded(text.as_bytes());
     }
 
     /// A Struct.
