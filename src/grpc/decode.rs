@@ -9,7 +9,7 @@ use crate::{
     check::request::{CheckView, EXTENSION_PREFIX, Headers, HttpView, RouteSources},
     grpc::{
         decode::metadata::{MAX_NESTING, message_entry, structure, typed},
-        wire::{Fields, Undecodable, Wire},
+        wire::{Fields, Texts, Undecodable, Wire},
     },
 };
 
@@ -85,7 +85,7 @@ fn attribute_context<'a>(
                 }
             }
             (10, extension) => {
-                let (key, value) = text_entry(extension)?;
+                let (key, value) = text_entry(extension, &mut Texts::of(extension.bytes()?))?;
                 if let Some(name) = key.strip_prefix(EXTENSION_PREFIX) {
                     put(&mut parts.route.extensions, name, value);
                 }
@@ -98,21 +98,22 @@ fn attribute_context<'a>(
 }
 
 fn http_request<'a>(http: Wire<'a>, parts: &mut Parts<'a>) -> Result<(), Undecodable> {
+    let mut texts = Texts::of(http.bytes()?);
     for field in http.fields()? {
         match field? {
-            (2, method) => parts.http.method = method.text()?,
+            (2, method) => parts.http.method = texts.text(method)?,
             (3, header) => {
-                let (name, value) = text_entry(header)?;
+                let (name, value) = text_entry(header, &mut texts)?;
                 push(&mut parts.map, (name, value.as_bytes()));
             }
-            (4, path) => parts.http.path = path.text()?,
-            (5, host) => parts.http.host = host.text()?,
-            (6, scheme) => parts.http.scheme = scheme.text()?,
+            (4, path) => parts.http.path = texts.text(path)?,
+            (5, host) => parts.http.host = texts.text(host)?,
+            (6, scheme) => parts.http.scheme = texts.text(scheme)?,
             (13, header_map) => {
                 for field in header_map.fields()? {
                     if let (1, header) = field? {
                         parts.list_present = true;
-                        push(&mut parts.http.headers.0, header_value(header)?);
+                        push(&mut parts.http.headers.0, header_value(header, &mut texts)?);
                     }
                 }
             }
@@ -122,8 +123,9 @@ fn http_request<'a>(http: Wire<'a>, parts: &mut Parts<'a>) -> Result<(), Undecod
     Ok(())
 }
 
-/// Most requests have fewer headers than this: one allocation for all of them.
-const USUAL_HEADERS: usize = 24;
+/// Most requests have fewer headers than this: one allocation for all of them. Its size in bytes is
+/// a power of two, which the allocator hands out soonest.
+const USUAL_HEADERS: usize = 32;
 
 fn push<'a>(headers: &mut Vec<(&'a str, &'a [u8])>, line: (&'a str, &'a [u8])) {
     if headers.capacity() == 0 {
@@ -133,12 +135,15 @@ fn push<'a>(headers: &mut Vec<(&'a str, &'a [u8])>, line: (&'a str, &'a [u8])) {
 }
 
 /// `HeaderValue`: text in `value`, or bytes in `raw_value`.
-fn header_value(header: Wire<'_>) -> Result<(&str, &[u8]), Undecodable> {
+fn header_value<'a>(
+    header: Wire<'a>,
+    texts: &mut Texts<'a>,
+) -> Result<(&'a str, &'a [u8]), Undecodable> {
     let (mut name, mut value, mut raw) = ("", "", &[][..]);
     for field in header.fields()? {
         match field? {
-            (1, key) => name = key.text()?,
-            (2, text) => value = text.text()?,
+            (1, key) => name = texts.text(key)?,
+            (2, text) => value = texts.text(text)?,
             (3, bytes) => raw = bytes.bytes()?,
             _ => {}
         }
@@ -147,32 +152,34 @@ fn header_value(header: Wire<'_>) -> Result<(&str, &[u8]), Undecodable> {
 }
 
 /// An entry of a `map<string, string>`.
-fn text_entry(entry: Wire<'_>) -> Result<(&str, &str), Undecodable> {
+fn text_entry<'a>(
+    entry: Wire<'a>,
+    texts: &mut Texts<'a>,
+) -> Result<(&'a str, &'a str), Undecodable> {
     match plain_entry(entry.bytes()?) {
-        Some(entry) => Ok(entry),
-        None => any_entry(entry),
+        Some((key, value)) => Ok((texts.text(key)?, texts.text(value)?)),
+        None => any_entry(entry, texts),
     }
 }
 
 /// The usual shape, a key and a value of less than 128 bytes each in this order, which
-/// [`any_entry`] reads alike: such an entry is text as a whole, which takes one look instead of two.
-fn plain_entry(entry: &[u8]) -> Option<(&str, &str)> {
-    let &[0x0A, key_length @ 0..0x80, ref rest @ ..] = entry else { return None };
-    let key_end = 2 + usize::from(key_length);
-    let &[0x12, length @ 0..0x80, ref value @ ..] = rest.get(key_end - 2..)? else { return None };
-    if value.len() != usize::from(length) {
-        return None;
-    }
-    let text = str::from_utf8(entry).ok()?;
-    Some((text.get(2..key_end)?, text.get(key_end + 2..)?))
+/// [`any_entry`] reads alike.
+fn plain_entry(entry: &[u8]) -> Option<(Wire<'_>, Wire<'_>)> {
+    let &[0x0A, length @ 0..0x80, ref rest @ ..] = entry else { return None };
+    let (key, rest) = rest.split_at_checked(length.into())?;
+    let &[0x12, length @ 0..0x80, ref value @ ..] = rest else { return None };
+    (value.len() == usize::from(length)).then_some((Wire::Bytes(key), Wire::Bytes(value)))
 }
 
-fn any_entry(entry: Wire<'_>) -> Result<(&str, &str), Undecodable> {
+fn any_entry<'a>(
+    entry: Wire<'a>,
+    texts: &mut Texts<'a>,
+) -> Result<(&'a str, &'a str), Undecodable> {
     let (mut key, mut value) = ("", "");
     for field in entry.fields()? {
         match field? {
-            (1, text) => key = text.text()?,
-            (2, text) => value = text.text()?,
+            (1, text) => key = texts.text(text)?,
+            (2, text) => value = texts.text(text)?,
             _ => {}
         }
     }

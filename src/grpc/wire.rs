@@ -47,6 +47,62 @@ impl<'a> Wire<'a> {
     }
 }
 
+/// The texts of one message, read in the order in which they stand. Most stand close together,
+/// with nothing but text between them, and one look at many costs less than one at each.
+#[derive(Debug)]
+pub struct Texts<'a> {
+    message: &'a [u8],
+    /// What was looked at last.
+    seen: &'a str,
+}
+
+/// So far ahead a look goes, in bytes: what follows may be a body.
+const AHEAD: usize = 4096;
+
+impl<'a> Texts<'a> {
+    /// Those of this message, and of the messages in it.
+    #[must_use]
+    pub fn of(message: &'a [u8]) -> Self {
+        Self { message, seen: "" }
+    }
+
+    /// A value of the message as text.
+    ///
+    /// # Errors
+    /// [`Undecodable`] if it is a number, or not UTF-8 (proto3 requires it).
+    #[inline]
+    pub fn text(&mut self, value: Wire<'a>) -> Result<&'a str, Undecodable> {
+        let value = value.bytes()?;
+        match part(self.seen, value) {
+            Some(text) => Ok(text),
+            None => self.look(value),
+        }
+    }
+
+    fn look(&mut self, value: &'a [u8]) -> Result<&'a str, Undecodable> {
+        let start = value.as_ptr().addr().wrapping_sub(self.message.as_ptr().addr());
+        let rest = self.message.get(start..).ok_or(Undecodable)?;
+        let ahead = rest.get(..AHEAD.max(value.len())).unwrap_or(rest);
+        self.seen = match str::from_utf8(ahead) {
+            Ok(text) => text,
+            // Such as a length of two bytes. To look again costs less than a look at each text.
+            Err(end) => {
+                let text = ahead.get(..end.valid_up_to()).unwrap_or_default();
+                str::from_utf8(text).map_err(|_| Undecodable)?
+            }
+        };
+        part(self.seen, value).ok_or(Undecodable)
+    }
+}
+
+/// These very bytes as a part of the text that holds them; none where it does not, or where they cut
+/// a character.
+#[inline]
+fn part<'a>(text: &'a str, bytes: &[u8]) -> Option<&'a str> {
+    let start = bytes.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
+    text.get(start..start.checked_add(bytes.len())?)
+}
+
 /// The fields of one message, in order.
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'a>(pub &'a [u8]);
@@ -242,7 +298,38 @@ mod tests {
         assert!(Wire::Scalar.bytes().is_err() && Wire::Scalar.fields().is_err());
     }
 
+    /// Pieces of bytes that are mostly text, some longer than a look goes ahead.
+    fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let text = ".{0,9}|[ -~]{100,150}".prop_map(String::into_bytes);
+        let long = (4000_usize..4200, "[aé€]").prop_map(|(n, c)| c.repeat(n).into_bytes());
+        let bytes = prop::collection::vec(prop_oneof![3 => 0_u8..0x80, 1 => any::<u8>()], 0..4);
+        let piece = prop_oneof![6 => text, 1 => long, 4 => bytes];
+        prop::collection::vec(piece, 0..12)
+    }
+
     proptest! {
+        #[test]
+        fn a_text_is_the_same_whatever_stands_around_it(
+            pieces in pieces(), skips in prop::collection::vec(0_usize..5, 12), turns in 1..3,
+        ) {
+            let message = pieces.concat();
+            let mut texts = Texts::of(&message);
+            for _ in 0..turns {
+                let mut rest = &*message;
+                for (piece, skip) in pieces.iter().zip(&skips) {
+                    let (value, after) = rest.split_at(piece.len());
+                    rest = after;
+                    // One is passed over, one is cut short.
+                    let value = value.get(..value.len().saturating_sub(skip / 3)).unwrap();
+                    let expected = str::from_utf8(value).map_err(|_| Undecodable);
+                    if skip % 3 > 0 {
+                        prop_assert_eq!(texts.text(Wire::Bytes(value)), expected);
+                    }
+                }
+            }
+            prop_assert_eq!(texts.text(Wire::Scalar), Err(Undecodable));
+        }
+
         #[test]
         fn any_bytes_end_in_fields_or_one_error(bytes in any::<Vec<u8>>()) {
             let read: Vec<_> = Fields(&bytes).collect();

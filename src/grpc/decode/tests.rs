@@ -195,12 +195,15 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
 fn a_usual_entry_is_read_the_short_way() {
     for (key, value) in [("", ""), ("accept", "*/*"), ("é", &"é".repeat(63))] {
         let entry = [field(1, key.as_bytes()), field(2, value.as_bytes())].concat();
-        assert_eq!(plain_entry(&entry), Some((key, value)));
+        let read = plain_entry(&entry).map(|(key, value)| (key.text(), value.text()));
+        assert_eq!(read, Some((Ok(key), Ok(value))));
     }
     let other_order = [field(2, b"value"), field(1, b"key")].concat();
     assert_eq!(plain_entry(&other_order), None);
     // One character from two texts, of which neither is one.
-    assert_eq!(plain_entry(b"\x0a\x01\xc3\x12\x01\xa9"), None);
+    for entry in [&b"\x0a\x01\xc3\x12\x01\xa9"[..], b"\x12\x01\xc3\x0a\x01\xa9"] {
+        assert_eq!(text_entry(Wire::Bytes(entry), &mut Texts::of(entry)), Err(Undecodable));
+    }
 }
 
 proptest! {
@@ -218,8 +221,9 @@ proptest! {
         if let (Some(byte), Some(place)) = (byte, entry.get_mut(at)) {
             *place = byte;
         }
-        if let Some(read) = plain_entry(&entry) {
-            prop_assert_eq!(any_entry(Wire::Bytes(&entry)), Ok(read));
+        if let Some((key, value)) = plain_entry(&entry) {
+            let read = key.text().and_then(|key| Ok((key, value.text()?)));
+            prop_assert_eq!(any_entry(Wire::Bytes(&entry), &mut Texts::of(&entry)), read);
         }
     }
 
