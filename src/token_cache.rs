@@ -6,6 +6,7 @@
 mod front;
 
 use std::{
+    cell::RefCell,
     collections::hash_map::RandomState,
     hash::{BuildHasher, BuildHasherDefault, Hasher},
     ops::Deref,
@@ -42,14 +43,15 @@ impl Deref for Held {
     }
 }
 
-/// One token. The front may keep this much of it after its end, so the rest stands elsewhere.
+/// One token, in one piece: each place in memory is waited for. The front may keep this much of it
+/// after its end, all but the claims.
 #[derive(Debug)]
 struct Entry {
     /// All zeros where it is not kept.
     key: Key,
     /// When the cache was last told that it is asked about, in seconds on the monotonic clock.
     told: AtomicU64,
-    verified: Box<Verified>,
+    verified: Verified,
 }
 
 /// A cache bounded in bytes. The token that was longest not asked about makes room first: tokens
@@ -155,8 +157,7 @@ impl TokenCache {
     /// Holds a verified token, and keeps it where a place is given.
     pub fn hold(&self, verified: Verified, place: Option<Place>) -> Held {
         let Place(key) = place.unwrap_or(Place(Key::default()));
-        let (told, verified) = (AtomicU64::new(0), Box::new(verified));
-        let entry = Arc::new(Entry { key, told, verified });
+        let entry = Arc::new(Entry { key, told: AtomicU64::new(0), verified });
         // The front learns of it when it is asked about again: many new tokens never are.
         if let (Some(Kept { tokens, .. }), Some(_)) = (&self.kept, place) {
             self.put.fetch_add(1, Ordering::Relaxed);
@@ -178,7 +179,18 @@ impl TokenCache {
     /// A policy's name stands for its providers, which a hit looks at again; an inline one is its
     /// providers. Every part and every list is preceded by its length, so that no two are alike.
     fn key(&self, policy: &Policy, token: &str) -> Key {
-        let mut text = Vec::with_capacity(256 + token.len());
+        // In one piece, which is hashed soonest, and in the same place again and again.
+        thread_local! {
+            static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        TEXT.with_borrow_mut(|text| {
+            text.clear();
+            self.write_key(policy, token, text);
+            sha256_of(text)
+        })
+    }
+
+    fn write_key(&self, policy: &Policy, token: &str, text: &mut Vec<u8>) {
         text.extend_from_slice(&self.secret);
         let mut part = |part: &str| {
             text.extend_from_slice(&part.len().to_ne_bytes());
@@ -194,7 +206,6 @@ impl TokenCache {
             part(&list.len().to_string());
             list.iter().for_each(|audience| part(audience));
         }
-        sha256_of(&text)
     }
 }
 
