@@ -66,7 +66,7 @@ fn new(bencher: Bencher<'_, '_>, alg: &'static str) {
         asked.set(asked.get() + 1);
         requests[asked.get() - 1].clone()
     };
-    bencher.with_inputs(next).bench_local_refs(|request| ask(&authorizer, request));
+    bencher.with_inputs(next).bench_local_values(|request| ask(&authorizer, request));
 }
 
 #[divan::bench(args = ALGORITHMS)]
@@ -80,21 +80,21 @@ fn crowd(bencher: Bencher<'_, '_>) {
     let key = TestKey::new("ES256");
     let authorizer = authorizer(&key, CACHE);
     let requests: Vec<Bytes> = (0..CROWD).map(|n| request(&key, &format!("alice-{n}"))).collect();
-    requests.iter().for_each(|request| drop(ask(&authorizer, request)));
+    requests.iter().for_each(|request| drop(ask(&authorizer, request.clone())));
     let next = Cell::new(0);
     // A request comes fresh from its socket; what was remembered of its token may be anywhere.
     let fresh = || {
         next.set((next.get() + 7919) % CROWD);
         Bytes::copy_from_slice(&requests[next.get()])
     };
-    bencher.with_inputs(fresh).bench_local_refs(|request| ask(&authorizer, request));
+    bencher.with_inputs(fresh).bench_local_values(|request| ask(&authorizer, request));
 }
 
 #[divan::bench(threads = [1, 2])]
 fn threads(bencher: Bencher<'_, '_>) {
     let key = TestKey::new("ES256");
     let (authorizer, request) = (authorizer(&key, CACHE), request(&key, "alice"));
-    bencher.bench(|| ask(&authorizer, &request));
+    bencher.bench(|| ask(&authorizer, request.clone()));
 }
 
 /// What a policy may ask for besides the token, by name.
@@ -125,14 +125,14 @@ fn rules(bencher: Bencher<'_, '_>, name: &str) {
     let key = TestKey::new("ES256");
     let (authorizer, request) = (under(&key, CACHE, conditions), request(&key, "alice"));
     allowed(&authorizer, &request);
-    bencher.bench_local(|| ask(&authorizer, &request));
+    bencher.bench_local(|| ask(&authorizer, request.clone()));
 }
 
 fn check(bencher: Bencher<'_, '_>, alg: &'static str, cache: u64) {
     let key = TestKey::new(alg);
     let (authorizer, request) = (authorizer(&key, cache), request(&key, "alice"));
     allowed(&authorizer, &request);
-    bencher.bench_local(|| ask(&authorizer, &request));
+    bencher.bench_local(|| ask(&authorizer, request.clone()));
 }
 
 fn authorizer(key: &TestKey, cache: u64) -> Authorizer {

@@ -118,7 +118,7 @@ impl Bench {
     /// A file with the answer to this request.
     fn answer(&self, frame: &Bytes) -> PathBuf {
         let file = self.folder.path().join("answer");
-        let answer = ask(&authorizer(&self.config(), 0), &in_process::message(frame));
+        let answer = ask(&authorizer(&self.config(), 0), in_process::message(frame));
         std::fs::write(&file, answer).unwrap();
         file
     }

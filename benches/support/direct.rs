@@ -47,8 +47,8 @@ pub(crate) fn authorizer(config: &Path, cache: u64) -> Authorizer {
 }
 
 /// One check, which has no key to wait for.
-pub(crate) fn ask(authorizer: &Authorizer, request: &Bytes) -> Vec<u8> {
-    let call = Call { message: Some(request.clone()), authority: None };
+pub(crate) fn ask(authorizer: &Authorizer, request: Bytes) -> Vec<u8> {
+    let call = Call { message: Some(request), authority: None };
     let answer = pin!(authorizer.check(call, BUDGET));
     match answer.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
@@ -58,7 +58,7 @@ pub(crate) fn ask(authorizer: &Authorizer, request: &Bytes) -> Vec<u8> {
 
 /// What is measured is an allow.
 pub(crate) fn allowed(authorizer: &Authorizer, request: &Bytes) {
-    let answer = CheckResponse::decode(&*ask(authorizer, request)).expect("an answer");
+    let answer = CheckResponse::decode(&*ask(authorizer, request.clone())).expect("an answer");
     assert_eq!(answer.status.expect("a status").code, 0, "not allowed");
 }
 
