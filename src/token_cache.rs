@@ -20,7 +20,11 @@ use std::{
 use moka::{policy::EvictionPolicy, sync::Cache};
 
 use crate::{
-    check::verify::Verified, clock::Mono, digest::sha256_of, policy::Policy, provider::Name,
+    check::{token::MAX_TOKEN_BYTES, verify::Verified},
+    clock::Mono,
+    digest::sha256_of,
+    policy::Policy,
+    provider::Name,
     token_cache::front::Front,
 };
 
@@ -120,10 +124,12 @@ impl TokenCache {
         Self { kept, secret, put: AtomicU64::new(0) }
     }
 
-    /// Where this token, verified under this policy, is kept; none where the cache is off.
+    /// Where this token, verified under this policy, is kept; none where the cache is off, and for
+    /// one that is too large to be accepted.
     #[must_use]
     pub fn place(&self, policy: &Policy, token: &str) -> Option<Place> {
-        self.kept.as_ref().map(|_| Place(self.key(policy, token)))
+        let fits = self.kept.is_some() && token.len() <= MAX_TOKEN_BYTES;
+        fits.then(|| Place(self.key(policy, token)))
     }
 
     /// What is kept there, perhaps by an earlier config.

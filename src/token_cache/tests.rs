@@ -46,6 +46,13 @@ fn a_token_is_found_under_the_same_policy() {
 }
 
 #[test]
+fn a_token_that_is_too_large_has_no_place() {
+    let cache = TokenCache::new(1 << 20);
+    let has_place = |length| cache.place(&orders(okta()), &"a".repeat(length)).is_some();
+    assert!(has_place(MAX_TOKEN_BYTES) && !has_place(MAX_TOKEN_BYTES + 1));
+}
+
+#[test]
 fn another_token_finds_nothing() {
     let policy = orders(okta());
     for asked in ["b", "aa", ""] {
