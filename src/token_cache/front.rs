@@ -1,4 +1,4 @@
-//! The tokens that were asked about of late, each found by its slot and itself alone.
+//! The tokens that were asked about of late, each found with few looks into memory.
 //!
 //! It owns no token and knows no policy: the cache owns them. What the cache has dropped is found
 //! only as long as a check, or the cache's own tidying, still holds it; a hit is looked at again.
@@ -33,8 +33,9 @@ struct Set {
 }
 
 const SLOTS: usize = 4;
+const _: () = assert!(size_of::<Set>() == 64, "a set is one cache line");
 
-/// One set for each so many bytes of the cache, that is, for two to four tokens.
+/// One set for each so many bytes of the cache, or up to twice as many: two to eight tokens.
 const BYTES_A_SET: u64 = 4096;
 /// So many are enough for any cache.
 const MAX_SETS: u64 = 1 << 19;
@@ -57,24 +58,35 @@ impl Front {
 
     /// The entry of this key, if it stands here and somebody still holds it.
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Entry>> {
-        let own = tag(key);
-        // Two threads that put at once may leave the tag of one with the entry of the other.
+        let its_tag = tag(key);
         let here = |(tag, slot): (&AtomicU64, &ArcSwapWeak<Entry>)| {
-            let own = tag.load(Ordering::Relaxed) == own;
-            own.then(|| slot.load().upgrade())?.filter(|entry| entry.key == *key)
+            let may_be = tag.load(Ordering::Relaxed) == its_tag;
+            may_be.then(|| slot.load().upgrade())?.filter(|entry| entry.key == *key)
         };
         self.set(key)?.tagged().find_map(here)
     }
 
-    /// Puts an entry in place of one that is gone, or that nobody has asked about for a while.
+    /// Puts an entry in place of an earlier one of its key, or else of one that is gone or that nobody
+    /// has asked about for a while.
     pub(super) fn put(&self, entry: &Arc<Entry>, now: Mono) {
-        let is_free = |(_, slot): &(&AtomicU64, &ArcSwapWeak<Entry>)| {
-            slot.load().upgrade().is_none_or(|known| !known.was_told(now))
-        };
+        let mut free = None;
+        for (tag, slot) in self.set(&entry.key).into_iter().flat_map(Set::tagged) {
+            let seen = slot.load();
+            let known = seen.upgrade();
+            if known.as_ref().is_some_and(|known| known.key == entry.key) {
+                free = Some((tag, slot, seen));
+                break;
+            }
+            if free.is_none() && known.is_none_or(|known| !known.was_told(now)) {
+                free = Some((tag, slot, seen));
+            }
+        }
         // Where all are in use, one more token is asked of the cache: to take turns costs more.
-        let free = self.set(&entry.key).and_then(|set| set.tagged().find(is_free));
-        if let Some((its_tag, slot)) = free {
-            slot.store(Arc::downgrade(entry));
+        let Some((its_tag, slot, seen)) = free else { return };
+        let before = slot.compare_and_swap(&*seen, Arc::downgrade(entry));
+        // Another thread that was here first keeps it. One that comes between this line and the next is
+        // left with the wrong tag until it is put again.
+        if Weak::ptr_eq(&before, &seen) {
             its_tag.store(tag(&entry.key), Ordering::Relaxed);
         }
     }
@@ -133,6 +145,13 @@ mod tests {
         key
     }
 
+    /// All of one set of a small table, each with a tag of its own.
+    fn tagged(tag: u8) -> Key {
+        let mut key = key(0);
+        key[7] = tag;
+        key
+    }
+
     /// One that is asked about now.
     fn entry(key: Key) -> Arc<Entry> {
         let verified = verified(&orders(okta()), &[]);
@@ -175,11 +194,6 @@ mod tests {
 
     #[test]
     fn keys_of_one_set_are_told_apart_by_their_tags() {
-        let tagged = |tag: u8| {
-            let mut key = key(0);
-            key[7] = tag;
-            key
-        };
         let entries = [0, 1, 2, 3].map(|tag| entry(tagged(tag)));
         let front = front(&entries);
         for (tag, entry) in (0..).zip(&entries) {
@@ -188,6 +202,31 @@ mod tests {
         front.remove(&tagged(2));
         let found = (0..5).filter(|tag| front.get(&tagged(*tag)).is_some());
         assert_eq!(found.collect::<Vec<_>>(), [0, 1, 3]);
+    }
+
+    #[test]
+    fn an_entry_stands_once_however_often_it_is_put() {
+        let [first, second] = [0, 0].map(|tag| entry(tagged(tag)));
+        let others = [1, 2, 3].map(|tag| entry(tagged(tag)));
+        let front = front(&[others[0].clone(), first.clone()]);
+        front.put(&first, T0);
+        // The same token, verified once more.
+        front.put(&second, T0);
+        assert!(front.get(&tagged(0)).is_some_and(|found| Arc::ptr_eq(&found, &second)));
+        others.iter().for_each(|other| front.put(other, T0));
+        assert!((0..4).all(|tag| front.get(&tagged(tag)).is_some()));
+    }
+
+    #[test]
+    fn a_wrong_tag_hides_an_entry_until_it_is_put_again() {
+        let own = entry(tagged(1));
+        let front = front(std::slice::from_ref(&own));
+        let set = front.set(&own.key).unwrap();
+        set.tags[0].store(tag(&tagged(2)), Ordering::Relaxed);
+        assert!(front.get(&tagged(1)).is_none() && front.get(&tagged(2)).is_none());
+        front.put(&own, T0);
+        assert!(front.get(&tagged(1)).is_some());
+        assert!(set.slots[1].load().upgrade().is_none());
     }
 
     #[test]
@@ -229,14 +268,15 @@ mod tests {
         let front = Front::for_bytes(1);
         let run = |last: u8| {
             for turn in 0..3000_u64 {
-                let own = entry(key(last));
+                let own = entry(tagged(last));
                 // Each turn is a while after the one before, so that all displace each other.
                 front.put(&own, T0.after(TELLS * u32::try_from(turn).unwrap()));
                 for last in 0..4 {
-                    assert!(front.get(&key(last)).is_none_or(|found| found.key == key(last)));
+                    let key = tagged(last);
+                    assert!(front.get(&key).is_none_or(|found| found.key == key));
                 }
                 if turn % 3 == 0 {
-                    front.remove(&key(last));
+                    front.remove(&tagged(last));
                 }
             }
         };
