@@ -33,7 +33,7 @@ type Unescaped = Box<[Box<str>]>;
 /// The members of a payload whose names have no escapes, in one pass.
 fn plain_members(json: &str) -> Option<Box<[Member]>> {
     let mut members = Vec::with_capacity(USUAL_MEMBERS);
-    each_member(json, |(name, value)| {
+    each_member(json, |name, value| {
         let (tag, value) = (tag(json.get(name.clone())?), Span::at(value)?);
         members.push(Member { tag, name: MemberText::Plain(Span::at(name)?), value });
         Some(())

@@ -5,32 +5,26 @@
 
 use std::ops::Range;
 
-use crate::check::token::MAX_DEPTH;
+use crate::check::strict_json::MAX_DEPTH;
 
-/// Where a name, without its quotes, and a value stand in a text.
-pub type Member = (Range<usize>, Range<usize>);
-
-/// Hands `member` each name and value of an object, in order, duplicates included.
+/// Hands `member` where each name, without its quotes, and value of an object stand, in order,
+/// duplicates included.
 ///
 /// None where the text is no JSON object, is nested deeper than [`MAX_DEPTH`] or writes a name with
 /// escapes, and where `member` has none: then nothing is known of the text.
-pub fn each_member(json: &str, mut member: impl FnMut(Member) -> Option<()>) -> Option<()> {
+pub fn each_member(
+    json: &str,
+    mut member: impl FnMut(Range<usize>, Range<usize>) -> Option<()>,
+) -> Option<()> {
     let mut text = Text { length: json.len(), rest: json.as_bytes() };
     text.space();
-    text.take(b'{')?;
-    text.space();
-    if text.take(b'}').is_none() {
-        loop {
-            let name = text.name()?;
-            text.colon()?;
-            let start = text.at();
-            text.value(MAX_DEPTH - 1)?;
-            member((name, start..text.at()))?;
-            if text.ends(b'}')? {
-                break;
-            }
-        }
-    }
+    text.between(*b"{}", |text| {
+        let name = text.name()?;
+        text.colon()?;
+        let start = text.at();
+        text.value(MAX_DEPTH - 1)?;
+        member(name, start..text.at())
+    })?;
     text.space();
     text.rest.is_empty().then_some(())
 }
@@ -73,15 +67,26 @@ impl Text<'_> {
         Some(())
     }
 
-    /// Behind a value: whether its object or array ends here, with `end`, or goes on.
+    /// An object or array, from one of these to the other; `each` reads one member or element.
     #[inline]
-    fn ends(&mut self, end: u8) -> Option<bool> {
+    fn between(
+        &mut self,
+        [open, end]: [u8; 2],
+        mut each: impl FnMut(&mut Self) -> Option<()>,
+    ) -> Option<()> {
+        self.take(open)?;
         self.space();
-        if self.take(b',').is_some() {
-            self.space();
-            return Some(false);
+        if self.take(end).is_some() {
+            return Some(());
         }
-        self.take(end).map(|()| true)
+        loop {
+            each(self)?;
+            self.space();
+            if self.take(b',').is_none() {
+                return self.take(end);
+            }
+            self.space();
+        }
     }
 
     /// A string without escapes, without its quotes.
@@ -98,42 +103,22 @@ impl Text<'_> {
     fn value(&mut self, depth: usize) -> Option<()> {
         match self.rest.first()? {
             b'"' => self.string(),
-            b'{' => self.object(depth.checked_sub(1)?),
-            b'[' => self.array(depth.checked_sub(1)?),
+            b'{' => {
+                let depth = depth.checked_sub(1)?;
+                self.between(*b"{}", |text| {
+                    text.string()?;
+                    text.colon()?;
+                    text.value(depth)
+                })
+            }
+            b'[' => {
+                let depth = depth.checked_sub(1)?;
+                self.between(*b"[]", |text| text.value(depth))
+            }
             b't' => self.literal(b"true"),
             b'f' => self.literal(b"false"),
             b'n' => self.literal(b"null"),
             _ => self.number(),
-        }
-    }
-
-    fn object(&mut self, depth: usize) -> Option<()> {
-        self.take(b'{')?;
-        self.space();
-        if self.take(b'}').is_some() {
-            return Some(());
-        }
-        loop {
-            self.string()?;
-            self.colon()?;
-            self.value(depth)?;
-            if self.ends(b'}')? {
-                return Some(());
-            }
-        }
-    }
-
-    fn array(&mut self, depth: usize) -> Option<()> {
-        self.take(b'[')?;
-        self.space();
-        if self.take(b']').is_some() {
-            return Some(());
-        }
-        loop {
-            self.value(depth)?;
-            if self.ends(b']')? {
-                return Some(());
-            }
         }
     }
 
@@ -225,7 +210,7 @@ mod tests {
 
     fn members(json: &str) -> Option<Vec<(&str, &str)>> {
         let mut members = Vec::new();
-        each_member(json, |(name, value)| {
+        each_member(json, |name, value| {
             members.push((json.get(name)?, json.get(value)?));
             Some(())
         })?;

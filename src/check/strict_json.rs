@@ -10,6 +10,9 @@ use serde::{
     de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
 
+/// Upper bound on the nesting of a token's header and payload.
+pub const MAX_DEPTH: usize = 32;
+
 /// Any JSON value without duplicate members at any depth; names are compared unescaped.
 #[derive(Debug)]
 pub struct Unique;

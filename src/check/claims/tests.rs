@@ -124,6 +124,13 @@ fn one_repeated_member_among_few_or_many_is_one_too_many() {
 }
 
 #[test]
+fn a_payload_is_read_the_short_way_unless_a_name_has_escapes() {
+    assert!(plain_members(r#"{"sub":"\u0061","aud":["a",{"\n":1}]}"#).is_some());
+    let escaped = r#"{"\u0073ub":"a"}"#;
+    assert!(plain_members(escaped).is_none() && any_members(escaped).is_some());
+}
+
+#[test]
 fn numbers_are_read_as_json_and_nothing_else() {
     assert_eq!(Json("1e3").number(), Some(1000.0));
     assert_eq!(Json("1e999").number(), Some(f64::INFINITY));
