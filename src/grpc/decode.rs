@@ -123,8 +123,8 @@ fn http_request<'a>(http: Wire<'a>, parts: &mut Parts<'a>) -> Result<(), Undecod
     Ok(())
 }
 
-/// Most requests have fewer headers than this: one allocation for all of them. Its size in bytes is
-/// a power of two, which the allocator hands out soonest.
+/// Most requests have fewer headers than this: one allocation for all of them, and each pair of names
+/// is compared. Its size in bytes is a power of two, which the allocator hands out soonest.
 const USUAL_HEADERS: usize = 32;
 
 fn push<'a>(headers: &mut Vec<(&'a str, &'a [u8])>, line: (&'a str, &'a [u8])) {

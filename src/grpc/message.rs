@@ -61,7 +61,7 @@ impl Message {
     }
 
     /// Begins text or messages, each within the one before, of these fields and of as many bytes:
-    /// see [`size`]. What follows fills them, and is moved no more.
+    /// see [`size`]. What follows fills them, and is not moved for their lengths.
     #[inline(always)]
     pub fn begin<const N: usize>(&mut self, fields: [(u32, usize); N]) {
         let fields =
