@@ -162,6 +162,7 @@ impl Bench {
         let warm = Process::claimgate(&self.config(), CACHE).await;
         let cold = Process::claimgate(&self.config(), "0").await;
         let answering = Floor::Answers(&self.answer(&rs.1.frames[0])).start().await;
+        let verifying = Floor::Verifies(es.0.alg).start().await;
         let gateways = [
             ("floor", gateway::ext_authz(self.floor.grpc).await, rs),
             ("floor with claimgate's answer", gateway::ext_authz(answering.grpc).await, rs),
@@ -169,6 +170,7 @@ impl Bench {
             ("claimgate, seen before, ES256", gateway::ext_authz(warm.grpc).await, es),
             ("claimgate, cache off, RS256", gateway::ext_authz(cold.grpc).await, rs),
             ("claimgate, cache off, ES256", gateway::ext_authz(cold.grpc).await, es),
+            ("floor that verifies, ES256", gateway::ext_authz(verifying.grpc).await, es),
             ("Envoy's jwt_authn, RS256", gateway::jwt_authn(&rs.0).await, rs),
             ("Envoy's jwt_authn, ES256", gateway::jwt_authn(&es.0).await, es),
         ];
